@@ -1,0 +1,25 @@
+//! Every limit in one place. Each guards memory, stack or time against hostile input;
+//! none is reached by an image that CRIU writes.
+
+/// How deep messages may nest. Protobuf's own implementations stop at 100 too.
+pub const MESSAGE_DEPTH: usize = 100;
+
+/// How deep arrays and objects may nest in JSON that is encoded.
+///
+/// Twice [`MESSAGE_DEPTH`] (a repeated message is an array of objects), and some for the frame around them.
+pub const JSON_DEPTH: usize = 2 * MESSAGE_DEPTH + 24;
+
+/// How many bytes are asked from the allocator at once for something whose length the input gives.
+///
+/// A length is believed only as far as bytes really follow.
+pub const READ_STEP: usize = 1 << 20;
+
+/// A payload longer than this, in bytes of JSON, is decoded into a temporary file instead of memory.
+pub const PAYLOAD_IN_MEMORY: usize = 1 << 20;
+
+/// How many entries, in bytes of JSON, are kept in memory when `entries` stands before `magic`;
+/// more goes to a temporary file.
+pub const ENTRIES_IN_MEMORY: usize = 4 << 20;
+
+/// How many warnings are kept for one image; the rest are counted.
+pub const WARNINGS: usize = 20;

@@ -1,0 +1,194 @@
+//! An image kind with its messages found in a schema: what a reader or writer of that kind needs.
+
+use std::sync::Arc;
+
+use super::Schema;
+use super::types::{FieldKind, MessageType};
+use crate::descriptor::{ImageKind, PayloadKind};
+use crate::error::{Error, ErrorKind, Result};
+
+/// An image kind, its message types and its payload.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) kind: Arc<ImageKind>,
+    pub(crate) entry: MessageType,
+    pub(crate) head: Option<MessageType>,
+    pub(crate) payload: Option<PayloadLayout>,
+}
+
+/// A payload whose fields are known to be in the messages.
+#[derive(Debug)]
+pub(crate) enum PayloadLayout {
+    Bytes(SizedBytes),
+    Queues(Vec<(String, FieldNumber)>),
+    Words {
+        count: FieldNumber,
+        pad: u32,
+    },
+    Messages {
+        count: FieldNumber,
+        message: MessageType,
+        size: FieldNumber,
+        pad: u32,
+    },
+    Content {
+        chunked_if: FieldNumber,
+        chunk: MessageType,
+        size: SizedBytes,
+    },
+}
+
+/// Bytes whose number the fields of the message give.
+#[derive(Debug, Clone)]
+pub(crate) struct SizedBytes {
+    pub(crate) size: Vec<FieldNumber>,
+    pub(crate) pad: u32,
+    pub(crate) absent_if: Option<FieldNumber>,
+}
+
+/// A field of an entry, by number.
+pub(crate) type FieldNumber = u32;
+
+impl Layout {
+    /// Finds the messages and fields that a row names.
+    pub(super) fn resolve(schema: &Schema, kind: &Arc<ImageKind>) -> Result<Self> {
+        let row = |what: String| {
+            Error::new(ErrorKind::Descriptor(format!(
+                "row `{}`: {what}",
+                kind.name
+            )))
+        };
+        let message = |name: &str| match schema.message(name) {
+            Err(error) if matches!(error.kind(), ErrorKind::UnknownMessage(_)) => {
+                Err(row(error.to_string()))
+            }
+            other => other,
+        };
+        let Some(entry) = &kind.entry else {
+            return Err(Error::new(ErrorKind::RawImage(kind.about.clone())));
+        };
+        let entry = message(entry)?;
+        let head = kind.head.as_deref().map(message).transpose()?;
+        let field = |of: &MessageType, name: &str, wanted: &str| {
+            let found = of.shape().field_named(name);
+            match found {
+                Some(field) if !field.repeated && type_name(&field.kind) == wanted => {
+                    Ok(field.number)
+                }
+                _ => Err(row(format!("{} has no {wanted} field `{name}`", of.name()))),
+            }
+        };
+        let sizes = |of: &MessageType, names: &[String]| {
+            let numbers = names.iter().map(|name| field(of, name, "integer"));
+            numbers.collect::<Result<Vec<_>>>()
+        };
+        let payload = match &kind.payload {
+            None | Some(PayloadKind::PageRecords) => None,
+            Some(PayloadKind::Bytes {
+                size,
+                pad,
+                absent_if,
+            }) => Some(PayloadLayout::Bytes(SizedBytes {
+                size: sizes(&entry, size)?,
+                pad: *pad,
+                // Older schemas have no such field, and then the payload is always there.
+                absent_if: absent_if
+                    .as_deref()
+                    .filter(|name| entry.shape().field_named(name).is_some())
+                    .map(|name| field(&entry, name, "bool"))
+                    .transpose()?,
+            })),
+            Some(PayloadKind::Queues { queues }) => Some(PayloadLayout::Queues(
+                queues
+                    .iter()
+                    .map(|q| Ok((q.name.clone(), field(&entry, &q.size, "integer")?)))
+                    .collect::<Result<_>>()?,
+            )),
+            Some(PayloadKind::Words { count, pad }) => Some(PayloadLayout::Words {
+                count: field(&entry, count, "integer")?,
+                pad: *pad,
+            }),
+            Some(PayloadKind::Messages {
+                count,
+                message: name,
+                size,
+                pad,
+            }) => {
+                let message = message(name)?;
+                Some(PayloadLayout::Messages {
+                    count: field(&entry, count, "integer")?,
+                    size: field(&message, size, "integer")?,
+                    message,
+                    pad: *pad,
+                })
+            }
+            Some(PayloadKind::Content {
+                chunked_if,
+                chunk,
+                size,
+            }) => content(schema, &entry, chunked_if, chunk, size, &field)?,
+        };
+        Ok(Layout {
+            kind: Arc::clone(kind),
+            entry,
+            head,
+            payload,
+        })
+    }
+
+    /// The type of the entry at this index.
+    pub(crate) fn entry_type(&self, index: u64) -> &MessageType {
+        match (&self.head, &self.payload) {
+            (Some(head), _) if index == 0 => head,
+            (_, Some(PayloadLayout::Content { chunk, .. })) if index > 0 => chunk,
+            _ => &self.entry,
+        }
+    }
+}
+
+fn content(
+    schema: &Schema,
+    entry: &MessageType,
+    chunked_if: &str,
+    chunk: &str,
+    size: &[String],
+    field: &dyn Fn(&MessageType, &str, &str) -> Result<FieldNumber>,
+) -> Result<Option<PayloadLayout>> {
+    // Before CRIU 3.17 there were no chunks: the content is the rest of the image.
+    if entry.shape().field_named(chunked_if).is_none() {
+        return Ok(Some(PayloadLayout::Content {
+            chunked_if: 0,
+            chunk: entry.clone(),
+            size: SizedBytes {
+                size: Vec::new(),
+                pad: 0,
+                absent_if: None,
+            },
+        }));
+    }
+    let chunk = schema.message(chunk)?;
+    let numbers = size.iter().map(|name| field(&chunk, name, "integer"));
+    Ok(Some(PayloadLayout::Content {
+        chunked_if: field(entry, chunked_if, "bool")?,
+        size: SizedBytes {
+            size: numbers.collect::<Result<_>>()?,
+            pad: 0,
+            absent_if: None,
+        },
+        chunk,
+    }))
+}
+
+fn type_name(kind: &FieldKind) -> &'static str {
+    match kind {
+        FieldKind::Bool => "bool",
+        FieldKind::Float
+        | FieldKind::Double
+        | FieldKind::String
+        | FieldKind::Bytes
+        | FieldKind::Enum(_)
+        | FieldKind::Message(_)
+        | FieldKind::Group(_) => "other",
+        _ => "integer",
+    }
+}

@@ -1,0 +1,3 @@
+//! What the library and the command do, seen from outside.
+
+mod schema_facts;
