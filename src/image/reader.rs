@@ -1,0 +1,345 @@
+//! Reads an image one entry at a time.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use super::entry::Entry;
+use super::head::Head;
+use super::input::Input;
+use super::payload::{self, Pending};
+use crate::descriptor::{Family, ImageKind, PayloadKind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message;
+use crate::schema::{Layout, Schema};
+
+/// Reads an image one entry at a time: memory is bounded by the largest entry, not by the file.
+///
+/// It is an iterator of entries. After an error it ends.
+///
+/// ```
+/// # fn main() -> Result<(), criu_images::Error> {
+/// use criu_images::{ImageReader, Schema};
+///
+/// let file = std::fs::File::open("tests/images/simple/pagemap-100.img")?;
+/// let mut pages = 0;
+/// for entry in ImageReader::new(&Schema::bundled()?, file)?.skip(1) {
+///     pages += entry?.get("nr_pages")?.as_u64().unwrap_or(0);
+/// }
+/// assert_eq!(pages, 39);
+/// # Ok(())
+/// # }
+/// ```
+pub struct ImageReader<R> {
+    pub(super) input: Input<R>,
+    layout: Arc<Layout>,
+    head: Head,
+    name: Option<String>,
+    /// Entries read so far.
+    count: u64,
+    pub(super) pending: Pending,
+    buffer: Vec<u8>,
+    done: bool,
+}
+
+/// What the first words of a file say.
+pub(super) enum Start {
+    Messages(Arc<Layout>, Head),
+    /// Page contents with an address before each page, from CRIU 0.1 to 0.4.
+    PageRecords(Arc<ImageKind>),
+}
+
+impl<R: Read> ImageReader<R> {
+    /// Reads the words in front of an image.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Empty`], [`ErrorKind::UnknownMagic`], [`ErrorKind::NotAnImage`],
+    /// [`ErrorKind::RawImage`]; or the schema has no message for this kind.
+    pub fn new(schema: &Schema, input: R) -> Result<Self> {
+        Self::open(schema, input, None)
+    }
+
+    /// The same, for an image whose file name is known: errors name it, and raw images, which have
+    /// no magic, are recognised by it.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageReader::new`].
+    pub fn named(schema: &Schema, input: R, name: &str) -> Result<Self> {
+        Self::open(schema, input, Some(name)).map_err(|error| error.in_file(name))
+    }
+
+    fn open(schema: &Schema, input: R, name: Option<&str>) -> Result<Self> {
+        let mut input = Input::new(input);
+        match start(schema, &mut input, name)? {
+            Start::Messages(layout, head) => Ok(Self::starting(input, layout, head, name)),
+            Start::PageRecords(kind) => Err(Error::new(ErrorKind::RawImage(kind.about.clone()))),
+        }
+    }
+
+    /// A reader for an input whose words in front have been read.
+    pub(super) fn starting(
+        input: Input<R>,
+        layout: Arc<Layout>,
+        head: Head,
+        name: Option<&str>,
+    ) -> Self {
+        ImageReader {
+            input,
+            layout,
+            head,
+            name: name.map(str::to_owned),
+            count: 0,
+            pending: Pending::None,
+            buffer: Vec::new(),
+            done: false,
+        }
+    }
+
+    /// The kind of image.
+    pub fn kind(&self) -> &Arc<ImageKind> {
+        &self.layout.kind
+    }
+
+    /// The words in front of it.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// The name that the image was opened under.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Takes back the memory of an entry that is done with.
+    pub(crate) fn recycle(&mut self, entry: Entry) {
+        if let Some(raw) = entry
+            .raw
+            .filter(|raw| raw.capacity() > self.buffer.capacity())
+        {
+            self.buffer = raw;
+        }
+    }
+
+    pub(crate) fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    /// Reads the next entry with its payload; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// A truncated or malformed entry: with its index and the byte offset.
+    pub fn read_entry(&mut self) -> Result<Option<Entry>> {
+        let Some(mut entry) = self.read_message()? else {
+            return Ok(None);
+        };
+        let (payload, raw) = self.read_payload(entry.offset)?;
+        entry.payload = payload;
+        entry.raw_payload = raw;
+        Ok(Some(entry))
+    }
+
+    /// Reads the message of the next entry; what follows it is [`ImageReader::pending`].
+    pub(crate) fn read_message(&mut self) -> Result<Option<Entry>> {
+        let offset = self.input.offset();
+        let result = self.next_message();
+        self.located(result, offset)
+    }
+
+    /// Adds to an error which file, entry and offset it is about, and ends the reading.
+    pub(crate) fn located<T>(&mut self, result: Result<T>, offset: u64) -> Result<T> {
+        result.map_err(|error| {
+            self.done = true;
+            let error = error
+                .in_entry(self.count.saturating_sub(1))
+                .at_offset(offset);
+            match &self.name {
+                Some(name) => error.in_file(name),
+                None => error,
+            }
+        })
+    }
+
+    fn next_message(&mut self) -> Result<Option<Entry>> {
+        if self.done {
+            return Ok(None);
+        }
+        payload::skip(self)?;
+        let offset = self.input.offset();
+        self.count += 1;
+        let Some(()) = self.next_frame()? else {
+            self.done = true;
+            return Ok(None);
+        };
+        let ty = self.layout.entry_type(self.count - 1).clone();
+        let decoded =
+            message::decode(&ty, &self.buffer).map_err(|error| error.shifted(offset + 4))?;
+        self.pending = payload::pending(&self.layout, self.count - 1, &decoded.message);
+        Ok(Some(Entry {
+            ty,
+            message: decoded.message,
+            payload: None,
+            raw: Some(std::mem::take(&mut self.buffer)),
+            raw_payload: None,
+            offset,
+            complete: decoded.complete,
+        }))
+    }
+
+    /// Reads the next entry's bytes into the buffer; `None` at the end.
+    fn next_frame(&mut self) -> Result<Option<()>> {
+        let offset = self.input.offset();
+        let Some(size) = self.input.word("the size of an entry")? else {
+            return Ok(None);
+        };
+        self.buffer.clear();
+        let read = self.input.append(&mut self.buffer, u64::from(size))?;
+        read.map(Some).map_err(|left| {
+            Error::new(ErrorKind::EntryTooLong {
+                length: u64::from(size),
+                left,
+            })
+            .at_offset(offset)
+        })
+    }
+
+    /// Counts the entries that are left, without looking into messages that nothing depends on.
+    pub(super) fn count_entries(mut self) -> Result<u64> {
+        while !self.done {
+            if self.layout.payload.is_some() {
+                self.read_message()?;
+                continue;
+            }
+            let offset = self.input.offset();
+            let result = self.skip_frame();
+            self.done = self.located(result, offset)?.is_none();
+        }
+        Ok(self.count.saturating_sub(1))
+    }
+
+    fn skip_frame(&mut self) -> Result<Option<()>> {
+        self.count += 1;
+        let offset = self.input.offset();
+        let Some(size) = self.input.word("the size of an entry")? else {
+            return Ok(None);
+        };
+        let length = u64::from(size);
+        self.input
+            .skip(length)
+            .map(Some)
+            .map_err(|error| match *error.kind() {
+                ErrorKind::Truncated { left, .. } => {
+                    Error::new(ErrorKind::EntryTooLong { length, left }).at_offset(offset)
+                }
+                _ => error,
+            })
+    }
+}
+
+impl<R: Read> Iterator for ImageReader<R> {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read_entry().transpose()
+    }
+}
+
+impl<R> std::fmt::Debug for ImageReader<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImageReader")
+            .field("kind", &self.layout.kind.name)
+            .field("head", &self.head)
+            .field("entries_read", &self.count)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads the words in front, and says what follows them.
+pub(super) fn start<R: Read>(
+    schema: &Schema,
+    input: &mut Input<R>,
+    name: Option<&str>,
+) -> Result<Start> {
+    let base = name.map(|name| name.rsplit('/').next().unwrap_or(name));
+    let by_name = base.and_then(|base| schema.kinds().by_file_name(base));
+    let raw = by_name.filter(|kind| kind.family == Family::Raw);
+    let beginning: Vec<u8> = input.peek()?.iter().take(64).copied().collect();
+    let Some(first) = input.word("the magic")? else {
+        return Err(match raw {
+            Some(kind) => raw_image(kind),
+            None => Error::new(ErrorKind::Empty),
+        });
+    };
+    let families = [Family::Common, Family::Service];
+    let family = families.into_iter().find(|f| f.first_word() == Some(first));
+    let magic = match family {
+        Some(_) => input.word("the magic")?.ok_or_else(|| {
+            Error::new(ErrorKind::Truncated {
+                what: "the magic",
+                wanted: 4,
+                left: 0,
+            })
+            .at_offset(4)
+        })?,
+        None => first,
+    };
+    let Some(kind) = schema.kinds().by_magic(magic) else {
+        return Err(match raw {
+            Some(kind) => raw_image(kind),
+            None => unknown_magic(magic, &beginning),
+        });
+    };
+    if let Some(records) = page_records(schema, input, kind, base)? {
+        return Ok(Start::PageRecords(records));
+    }
+    let head = Head {
+        family: family.unwrap_or(Family::None),
+    };
+    Ok(Start::Messages(schema.layout(kind)?, head))
+}
+
+/// The kind of page records with this magic, when this file holds such records.
+///
+/// The file name says so; without one, the first word after the magic does: it is the low half of
+/// a page's address there, and the size of a message of a few bytes in a pagemap.
+fn page_records<R: Read>(
+    schema: &Schema,
+    input: &mut Input<R>,
+    kind: &ImageKind,
+    name: Option<&str>,
+) -> Result<Option<Arc<ImageKind>>> {
+    let mut candidates = schema
+        .kinds()
+        .iter()
+        .filter(|row| row.magic == kind.magic && row.payload == Some(PayloadKind::PageRecords));
+    let next = input.peek()?.first_chunk::<4>().copied();
+    let size = next.map_or(0, u32::from_le_bytes);
+    let by_shape = size >= 4096 && size % 4096 == 0;
+    Ok(candidates
+        .find(|row| match name {
+            Some(name) => row.matches_file(name) && (by_shape || next.is_none()),
+            None => by_shape,
+        })
+        .cloned())
+}
+
+fn raw_image(kind: &ImageKind) -> Error {
+    Error::new(ErrorKind::RawImage(kind.about.clone()))
+}
+
+fn unknown_magic(magic: u32, beginning: &[u8]) -> Error {
+    let text = beginning.trim_ascii_start();
+    let is_text = beginning
+        .iter()
+        .all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());
+    match text.first() {
+        Some(b'{') if is_text => Error::new(ErrorKind::NotAnImage(" (JSON)"))
+            .with_hint("`crit encode` makes an image from JSON"),
+        _ if is_text => Error::new(ErrorKind::NotAnImage("")),
+        _ => Error::new(ErrorKind::UnknownMagic(magic)).with_hint(
+            "raw images (pages-*.img and others) have no magic; \
+             for an image of another CRIU, its schema is needed",
+        ),
+    }
+}

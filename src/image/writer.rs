@@ -1,0 +1,150 @@
+//! Writes an image one entry at a time.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use super::entry::Entry;
+use super::head::Head;
+use super::payload::{self, Fit, Pending};
+use crate::descriptor::ImageKind;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::missing_fields;
+use crate::schema::{Layout, Schema};
+
+/// Writes an image one entry at a time.
+///
+/// Entries that were read and not changed are written as they were, byte for byte.
+#[derive(Debug)]
+pub struct ImageWriter<W> {
+    output: W,
+    layout: Arc<Layout>,
+    count: u64,
+    buffer: Vec<u8>,
+    fit: Fit,
+}
+
+impl<W: Write> ImageWriter<W> {
+    /// Writes the words in front of an image.
+    ///
+    /// # Errors
+    ///
+    /// The kind is a raw one, the schema lacks its message, or writing fails.
+    pub fn new(schema: &Schema, kind: &Arc<ImageKind>, head: Head, mut output: W) -> Result<Self> {
+        let layout = schema.layout(kind)?;
+        if let Some(word) = head.family.first_word() {
+            output.write_all(&word.to_le_bytes())?;
+        }
+        let magic = kind.magic.unwrap_or_default();
+        output.write_all(&magic.to_le_bytes())?;
+        Ok(ImageWriter {
+            output,
+            layout,
+            count: 0,
+            buffer: Vec::new(),
+            fit: Fit::Strict,
+        })
+    }
+
+    /// Takes what upstream's crit takes: required fields that are missing, payloads that don't fit
+    /// the fields that give their size.
+    #[must_use]
+    pub fn lenient(mut self, yes: bool) -> Self {
+        self.fit = if yes { Fit::Lenient } else { Fit::Strict };
+        self
+    }
+
+    pub(crate) fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    /// What must follow this message, by its fields.
+    pub(crate) fn pending(&self, entry: &Entry) -> Pending {
+        payload::pending(&self.layout, self.count, &entry.message)
+    }
+
+    /// Writes an entry.
+    ///
+    /// # Errors
+    ///
+    /// A required field is missing in a message that was made or changed, the payload does not fit
+    /// the fields that give its size, the message is of another type, or writing fails.
+    pub fn write_entry(&mut self, entry: &Entry) -> Result<()> {
+        let index = self.count;
+        self.put_entry(entry).map_err(|e| e.in_entry(index))
+    }
+
+    fn put_entry(&mut self, entry: &Entry) -> Result<()> {
+        self.put_message(entry)?;
+        if let Some(raw) = &entry.raw_payload {
+            self.buffer.extend_from_slice(raw);
+        } else {
+            let pending = self.pending(entry);
+            payload::write(&pending, entry.payload.as_ref(), self.fit, &mut self.buffer)?;
+        }
+        self.output.write_all(&self.buffer)?;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Writes an entry whose payload of `length` bytes comes out of a reader.
+    pub(crate) fn write_streamed(
+        &mut self,
+        entry: &Entry,
+        length: u64,
+        mut data: impl Read,
+    ) -> Result<()> {
+        let index = self.count;
+        let pending = self.pending(entry);
+        let Some(pad) =
+            payload::streamed_pad(&pending, length, self.fit).map_err(|e| e.in_entry(index))?
+        else {
+            return self.write_entry(entry);
+        };
+        self.put_message(entry).map_err(|e| e.in_entry(index))?;
+        self.output.write_all(&self.buffer)?;
+        io::copy(&mut data, &mut self.output)?;
+        let zeros = payload::padding(length, pad);
+        io::copy(&mut io::repeat(0).take(zeros), &mut self.output)?;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Puts the size and the message into the buffer.
+    fn put_message(&mut self, entry: &Entry) -> Result<()> {
+        let expected = self.layout.entry_type(self.count);
+        if entry.ty != *expected {
+            return Err(Error::new(ErrorKind::Value(format!(
+                "the entry is a {}, this image has {} here",
+                entry.ty.name(),
+                expected.name()
+            ))));
+        }
+        if entry.raw.is_none()
+            && !entry.complete
+            && self.fit == Fit::Strict
+            && let Some(field) = missing_fields(&entry.ty, &entry.message).into_iter().next()
+        {
+            return Err(Error::new(ErrorKind::MissingField(field))
+                .with_hint("--lenient encodes it without the field"));
+        }
+        self.buffer.clear();
+        self.buffer.extend([0; 4]);
+        entry.encode(&mut self.buffer)?;
+        let size = u32::try_from(self.buffer.len() - 4)
+            .map_err(|_| Error::new(ErrorKind::Limit("a message of more than 4 GiB".to_owned())))?;
+        if let Some(slot) = self.buffer.first_chunk_mut::<4>() {
+            *slot = size.to_le_bytes();
+        }
+        Ok(())
+    }
+
+    /// Flushes, and gives the output back.
+    ///
+    /// # Errors
+    ///
+    /// Flushing fails.
+    pub fn finish(mut self) -> Result<W> {
+        self.output.flush()?;
+        Ok(self.output)
+    }
+}

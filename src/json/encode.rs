@@ -1,0 +1,312 @@
+//! An image out of JSON, entry by entry.
+
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
+
+use tempfile::SpooledTempFile;
+
+use super::payload::EntryExtras;
+use super::read::{MessageSeed, Reading};
+use super::split::{Splitter, SpoolRule, Spooled, Value};
+use crate::descriptor::ImageKind;
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::{Entry, Head, ImageWriter, payload};
+use crate::limits::ENTRIES_IN_MEMORY;
+use crate::message::decode;
+use crate::schema::Schema;
+
+/// Whose JSON it is, where the same text would mean two things.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// Upstream's crit, and this one.
+    #[default]
+    Criu,
+    /// go-criu's crit: names of unix sockets are base64, semaphores stand in a string.
+    Go,
+}
+
+/// How JSON is read.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct EncodeOptions {
+    /// Take what upstream's crit takes: keys that no field has, required fields that are missing,
+    /// payloads that don't fit the fields that give their size.
+    pub lenient: bool,
+    /// Whose JSON it is.
+    pub dialect: Dialect,
+}
+
+impl EncodeOptions {
+    /// Take what upstream's crit takes.
+    #[must_use]
+    pub fn lenient(mut self, yes: bool) -> Self {
+        self.lenient = yes;
+        self
+    }
+
+    /// Whose JSON it is.
+    #[must_use]
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+}
+
+/// What was written.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct EncodeReport {
+    /// The kind of image.
+    pub kind: Arc<ImageKind>,
+    /// The number of entries.
+    pub entries: u64,
+}
+
+/// Makes an image from the JSON that [`crate::decode`] prints, pretty or not.
+///
+/// Memory is bounded by the largest entry; a payload too large for that goes through a temporary
+/// file, as the entries do when they stand before `magic`.
+///
+/// ```
+/// # fn main() -> Result<(), criu_images::Error> {
+/// use criu_images::{EncodeOptions, Schema, encode};
+///
+/// let json = r#"{"magic": "FS", "entries": [{"cwd_id": 13, "root_id": 14, "umask": "0x12"}]}"#;
+/// let mut image = Vec::new();
+/// encode(&Schema::bundled()?, json.as_bytes(), &mut image, &EncodeOptions::default())?;
+/// assert_eq!(image, std::fs::read("tests/images/simple/fs-100.img")?);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// The text is not JSON or not of an image; a key, value or payload does not fit: with the entry,
+/// the field path and the place in the text.
+pub fn encode(
+    schema: &Schema,
+    input: impl Read,
+    output: impl Write,
+    options: &EncodeOptions,
+) -> Result<EncodeReport> {
+    let mut text = Splitter::new(input);
+    not_an_image(schema, text.beginning()?)?;
+    let mut job = Job {
+        schema,
+        options,
+        magic: None,
+        head: None,
+        output: Some(BufWriter::with_capacity(64 << 10, output)),
+        done: None,
+        waiting: None,
+    };
+    text.expect(b'{')?;
+    let mut keys: Vec<String> = Vec::new();
+    while !text.take(b'}')? {
+        if !keys.is_empty() {
+            text.expect(b',')?;
+        }
+        let key = string(&text.value(None)?.0)?;
+        text.expect(b':')?;
+        if keys.contains(&key) && !options.lenient {
+            return Err(text.fail(format!("`{key}` stands twice")));
+        }
+        job.member(&key, &mut text)?;
+        keys.push(key);
+    }
+    text.end()?;
+    job.finish(&text)
+}
+
+/// The work on one image: what was seen of it so far.
+struct Job<'a, W: Write> {
+    schema: &'a Schema,
+    options: &'a EncodeOptions,
+    magic: Option<Arc<ImageKind>>,
+    head: Option<Head>,
+    output: Option<BufWriter<W>>,
+    done: Option<EncodeReport>,
+    /// Entries that came before the magic, and the line and column where they began.
+    waiting: Option<(SpooledTempFile, (u64, u64))>,
+}
+
+impl<W: Write> Job<'_, W> {
+    fn member<R: Read>(&mut self, key: &str, text: &mut Splitter<R>) -> Result<()> {
+        match key {
+            "magic" => {
+                let name = string(&text.value(None)?.0)?;
+                self.magic = Some(self.schema.kind(&name)?);
+            }
+            "@head" => {
+                let name = string(&text.value(None)?.0)?;
+                if self.done.is_some() {
+                    return Err(text.fail("`@head` must stand before `entries`"));
+                }
+                self.head = Some(Head::named(&name).ok_or_else(|| {
+                    text.fail(format!("`@head` is v1, common or service, not `{name}`"))
+                })?);
+            }
+            "entries" if self.magic.is_some() => self.entries(text)?,
+            "entries" => {
+                text.peek()?;
+                let place = text.place();
+                let mut spool = SpooledTempFile::new(ENTRIES_IN_MEMORY);
+                let mut writer = BufWriter::new(&mut spool);
+                text.copy_value(&mut writer)?;
+                writer.flush()?;
+                drop(writer);
+                spool.seek(SeekFrom::Start(0))?;
+                self.waiting = Some((spool, place));
+            }
+            _ if self.options.lenient => text.copy_value(&mut std::io::sink())?,
+            _ => {
+                let (line, column) = text.place();
+                return Err(Error::new(ErrorKind::UnknownField {
+                    name: key.to_owned(),
+                    message: "an image".to_owned(),
+                })
+                .at_line(line, column)
+                .did_you_mean(key, ["magic", "entries", "@head"]));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish<R: Read>(mut self, text: &Splitter<R>) -> Result<EncodeReport> {
+        if self.magic.is_none() {
+            return Err(text.fail("`magic` is missing: it names the kind of image"));
+        }
+        if let Some((spool, place)) = self.waiting.take() {
+            self.entries(&mut Splitter::continued(spool, place))?;
+        }
+        self.done
+            .ok_or_else(|| text.fail("`entries` is missing: an array, which may be empty"))
+    }
+
+    /// Encodes the array of entries.
+    fn entries<R: Read>(&mut self, text: &mut Splitter<R>) -> Result<()> {
+        let (Some(kind), Some(output)) = (self.magic.clone(), self.output.take()) else {
+            return Ok(());
+        };
+        let head = self.head.unwrap_or_else(|| Head::of(&kind));
+        let mut writer =
+            ImageWriter::new(self.schema, &kind, head, output)?.lenient(self.options.lenient);
+        let mut count = 0;
+        // go-criu's crit prints an image without entries as null.
+        if text.peek()? == Some(b'n') {
+            text.value(None)?;
+        } else {
+            text.expect(b'[')?;
+            while !text.take(b']')? {
+                if count > 0 {
+                    text.expect(b',')?;
+                }
+                self.entry(text, &mut writer, count)
+                    .map_err(|e| e.in_entry(count))?;
+                count += 1;
+            }
+        }
+        writer.finish()?;
+        self.done = Some(EncodeReport {
+            kind,
+            entries: count,
+        });
+        Ok(())
+    }
+
+    fn entry<R: Read, O: Write>(
+        &self,
+        text: &mut Splitter<R>,
+        writer: &mut ImageWriter<O>,
+        index: u64,
+    ) -> Result<()> {
+        let options = self.options;
+        let rule = SpoolRule {
+            lenient: options.lenient,
+        };
+        let layout = Arc::clone(writer.layout());
+        let ty = layout.entry_type(index).clone();
+        let (value, spooled) = text.value(Some(&rule))?;
+        let mut reading = Reading::new(options.dialect, options.lenient);
+        let mut extras = EntryExtras::new(&layout, spooled.is_some());
+        let mut input = serde_json::Deserializer::from_slice(value.text);
+        // The splitter limits the depth before anything gets here.
+        input.disable_recursion_limit();
+        let seed = MessageSeed {
+            reading: &mut reading,
+            types: &ty.types,
+            shape: ty.shape(),
+            extras: &mut extras,
+        };
+        let read = serde::de::DeserializeSeed::deserialize(seed, &mut input)
+            .and_then(|message| input.end().map(|()| message));
+        let message = read.map_err(|error| reading.error(error, value.place))?;
+        let place = value.place;
+        let mut entry = Entry::new(&ty);
+        entry.complete = reading.complete;
+        entry.message = message;
+        let pending = writer.pending(&entry);
+        extras.finish(&mut entry, &pending);
+        keep_raw(&mut entry, extras.raw);
+        let written = match spooled {
+            Some(Spooled { data, length }) => writer.write_streamed(&entry, length, data),
+            None => writer.write_entry(&entry),
+        };
+        written.map_err(|error| match error.kind() {
+            ErrorKind::Io(_) => error,
+            _ => error.at_line(place.0, place.1),
+        })
+    }
+}
+
+/// Takes the bytes of `@raw` when they stand for the fields beside them; edited fields win.
+fn keep_raw(entry: &mut Entry, raw: Option<Vec<u8>>) {
+    if let Some(raw) = raw
+        && let Ok(decoded) = decode(&entry.ty, &raw)
+        && decoded.message == entry.message
+    {
+        entry.raw = Some(raw);
+    }
+}
+
+/// Takes the bytes of `@payload` when they stand for the payload beside them.
+pub(super) fn keep_raw_payload(
+    entry: &mut Entry,
+    pending: &payload::Pending,
+    raw: Option<Vec<u8>>,
+) {
+    if let Some(raw) = raw
+        && payload::from_bytes(pending, &raw) == entry.payload
+    {
+        entry.raw_payload = Some(raw);
+    }
+}
+
+/// A JSON string.
+fn string(value: &Value<'_>) -> Result<String> {
+    serde_json::from_slice(value.text).map_err(|_| {
+        let (line, column) = value.place;
+        Error::new(ErrorKind::Json("expected a string".to_owned())).at_line(line, column)
+    })
+}
+
+/// Says what was fed to encode, when it is no JSON.
+fn not_an_image(schema: &Schema, beginning: &[u8]) -> Result<()> {
+    let first = beginning.trim_ascii_start().first();
+    if first == Some(&b'{') {
+        return Ok(());
+    }
+    let word = |at: usize| {
+        let bytes = beginning.get(at..)?.first_chunk::<4>()?;
+        schema.kinds().by_magic(u32::from_le_bytes(*bytes))
+    };
+    let what = match (first, word(0).or_else(|| word(4))) {
+        (_, Some(kind)) => format!("an image ({})", kind.name),
+        (None, _) => "nothing".to_owned(),
+        (Some(b'['), _) => "a JSON array".to_owned(),
+        _ => "something else".to_owned(),
+    };
+    Err(Error::new(ErrorKind::NotJson(what))
+        .with_hint("encode wants what decode prints: {\"magic\": ..., \"entries\": [...]}"))
+}

@@ -1,0 +1,27 @@
+//! The JSON contract: images as upstream's crit prints them, byte for byte, and back.
+//!
+//! ```text
+//! {"magic": "PSTREE", "entries": [{"pid": 7, "ppid": 0, ...}, ...]}
+//! ```
+//!
+//! Where upstream loses something, a key beginning with `@` keeps it; no field can have such a
+//! name. `@unknown`: fields that the schema lacks. `{"@bytes": ..}`: a string that is not UTF-8.
+//! `@head`: words in front that are not what the kind says. `@raw`, `@payload`: the bytes of what
+//! would not come back the same, when they were asked for.
+
+mod access;
+mod address;
+mod base64;
+mod decode;
+mod encode;
+mod integer;
+mod out;
+mod payload;
+mod print;
+mod quopri;
+mod read;
+mod scalar;
+mod split;
+
+pub use decode::{DecodeOptions, DecodeReport, decode};
+pub use encode::{Dialect, EncodeOptions, EncodeReport, encode};

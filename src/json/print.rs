@@ -1,0 +1,212 @@
+//! Messages as JSON.
+
+use prost_reflect::{DynamicMessage, Value};
+
+use super::out::Out;
+use super::{address, base64, integer, quopri};
+use crate::error::Result;
+use crate::message::{Unknown, UnknownValue, unknown_fields};
+use crate::schema::{Field, FieldKind, IntegerHint, MessageType, Shape, Types};
+
+/// How messages are printed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Style {
+    /// Numbers in the form that their field's hint asks for.
+    pub(super) pretty: bool,
+    /// Integers that a double can't hold are quoted.
+    pub(super) quote_big_ints: bool,
+}
+
+/// Prints the members of a message, without the braces around them.
+pub(super) fn members(
+    out: &mut Out<'_>,
+    style: Style,
+    ty: &MessageType,
+    message: &DynamicMessage,
+) -> Result<()> {
+    let printer = Printer {
+        style,
+        types: &ty.types,
+    };
+    printer.members(out, ty.shape(), message, false)
+}
+
+/// Prints the value of a field as it stands behind its key.
+pub(super) fn field_value(
+    out: &mut Out<'_>,
+    style: Style,
+    types: &Types,
+    field: &Field,
+    value: &Value,
+) -> Result<()> {
+    Printer { style, types }.field(out, field, value, false)
+}
+
+struct Printer<'a> {
+    style: Style,
+    types: &'a Types,
+}
+
+impl Printer<'_> {
+    /// `hex`: every integer is shown in hex, because a field further out says so.
+    fn members(
+        &self,
+        out: &mut Out<'_>,
+        shape: &Shape,
+        message: &DynamicMessage,
+        hex: bool,
+    ) -> Result<()> {
+        for (desc, value) in message.fields() {
+            if let Some(field) = shape.field(desc.number()) {
+                out.item();
+                out.raw(&field.key);
+                self.field(out, field, value, hex)?;
+            }
+        }
+        let unknown = unknown_fields(message)?;
+        if !unknown.is_empty() {
+            out.member("@unknown");
+            self.unknown(out, &unknown);
+        }
+        Ok(())
+    }
+
+    fn field(&self, out: &mut Out<'_>, field: &Field, value: &Value, hex: bool) -> Result<()> {
+        let hex = hex || field.hints.hex;
+        let Value::List(list) = value else {
+            return self.one(out, field, value, hex);
+        };
+        out.open(b'[');
+        let address = if self.style.pretty && field.hints.ip {
+            let words: Vec<u32> = list.iter().filter_map(Value::as_u32).collect();
+            address::print(&words)
+        } else {
+            None
+        };
+        if let Some(address) = address {
+            out.item();
+            out.quoted(&address);
+        } else {
+            for value in list {
+                out.item();
+                self.one(out, field, value, hex)?;
+                out.spill()?;
+            }
+        }
+        out.close(b']');
+        Ok(())
+    }
+
+    fn one(&self, out: &mut Out<'_>, field: &Field, value: &Value, hex: bool) -> Result<()> {
+        match (value, &field.kind) {
+            (Value::U32(v), _) => self.unsigned(out, field, u64::from(*v), hex),
+            (Value::U64(v), _) => self.unsigned(out, field, *v, hex),
+            (Value::I32(v), _) => self.signed(out, field, i64::from(*v), hex),
+            (Value::I64(v), _) => self.signed(out, field, *v, hex),
+            (Value::Bool(v), _) => out.raw(if *v { "true" } else { "false" }),
+            (Value::EnumNumber(v), FieldKind::Enum(names)) => match names.name_of(*v) {
+                Some(name) => out.quoted(name),
+                None => out.number(*v),
+            },
+            (Value::F32(v), _) => float(out, f64::from(*v), &serde_json::to_string(v)),
+            (Value::F64(v), _) => float(out, *v, &serde_json::to_string(v)),
+            (Value::Bytes(bytes), FieldKind::String) => match std::str::from_utf8(bytes) {
+                Ok(text) => out.string(text),
+                Err(_) => {
+                    out.open(b'{');
+                    out.member("@bytes");
+                    base64_string(out, bytes);
+                    out.close(b'}');
+                }
+            },
+            (Value::Bytes(bytes), _) if field.hints.unix_name => {
+                // Quoted-printable text is ASCII.
+                out.string(&String::from_utf8_lossy(&quopri::encode(bytes)));
+            }
+            (Value::Bytes(bytes), _) => base64_string(out, bytes),
+            (Value::Message(message), FieldKind::Message(index) | FieldKind::Group(index)) => {
+                out.open(b'{');
+                self.members(out, self.types.shape(*index), message, hex)?;
+                out.close(b'}');
+            }
+            // The plain schema makes no other pairs.
+            _ => out.raw("null"),
+        }
+        Ok(())
+    }
+
+    fn unsigned(&self, out: &mut Out<'_>, field: &Field, value: u64, hex: bool) {
+        if self.style.pretty && self.hinted(out, field, i128::from(value), hex) {
+            return;
+        }
+        if self.style.quote_big_ints && value > integer::EXACT_IN_DOUBLE {
+            out.quoted(&value.to_string());
+        } else {
+            out.number(value);
+        }
+    }
+
+    fn signed(&self, out: &mut Out<'_>, field: &Field, value: i64, hex: bool) {
+        if self.style.pretty && self.hinted(out, field, i128::from(value), hex) {
+            return;
+        }
+        if self.style.quote_big_ints && value.unsigned_abs() > integer::EXACT_IN_DOUBLE {
+            out.quoted(&value.to_string());
+        } else {
+            out.number(value);
+        }
+    }
+
+    /// Prints the pretty form of an integer, when it has one.
+    fn hinted(&self, out: &mut Out<'_>, field: &Field, value: i128, hex: bool) -> bool {
+        let hint = if hex {
+            &IntegerHint::Hex
+        } else {
+            &field.hints.integer
+        };
+        let text = integer::pretty(value, hint);
+        text.inspect(|text| out.string(text)).is_some()
+    }
+
+    fn unknown(&self, out: &mut Out<'_>, fields: &[Unknown]) {
+        out.open(b'[');
+        for field in fields {
+            out.item();
+            out.open(b'{');
+            out.member("number");
+            out.number(field.number);
+            out.member("wire");
+            out.quoted(field.wire.name());
+            out.member("value");
+            match &field.value {
+                UnknownValue::Number(v)
+                    if self.style.quote_big_ints && *v > integer::EXACT_IN_DOUBLE =>
+                {
+                    out.quoted(&v.to_string());
+                }
+                UnknownValue::Number(v) => out.number(*v),
+                UnknownValue::Bytes(bytes) => base64_string(out, bytes),
+                UnknownValue::Group(inner) => self.unknown(out, inner),
+            }
+            out.close(b'}');
+        }
+        out.close(b']');
+    }
+}
+
+/// Base64 lines in quotes.
+pub(super) fn base64_string(out: &mut Out<'_>, bytes: &[u8]) {
+    out.text.push(b'"');
+    base64::encode(bytes, &mut out.text);
+    out.text.push(b'"');
+}
+
+/// JSON has no word for these, so they are strings, spelled as Python spells them.
+fn float(out: &mut Out<'_>, value: f64, shortest: &serde_json::Result<String>) {
+    match shortest {
+        Ok(text) if value.is_finite() => out.raw(text),
+        _ if value.is_nan() => out.quoted("NaN"),
+        _ if value > 0.0 => out.quoted("Infinity"),
+        _ => out.quoted("-Infinity"),
+    }
+}

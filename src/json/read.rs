@@ -1,0 +1,535 @@
+//! Messages out of JSON: straight from the text into the dynamic message, field by field.
+
+use std::fmt;
+
+use prost_reflect::{DynamicMessage, Value};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+
+use super::encode::Dialect;
+use super::scalar::{self, Json};
+use crate::bytes::Wire;
+use crate::error::{Error, ErrorKind};
+use crate::message::{Unknown, UnknownValue, decode_into};
+use crate::schema::{Field, FieldKind, Shape, Types};
+
+/// What reading JSON needs to know everywhere, and where it stands.
+pub(super) struct Reading {
+    pub(super) dialect: Dialect,
+    /// Take what upstream's crit takes.
+    pub(super) lenient: bool,
+    /// Whether every required field was there in all messages that were read.
+    pub(super) complete: bool,
+    /// The field that could not be read, from the inside out.
+    path: Vec<Step>,
+    /// The error, since serde's carries only text.
+    error: Option<Error>,
+}
+
+enum Step {
+    Name(Box<str>),
+    Index(usize),
+}
+
+impl Reading {
+    pub(super) fn new(dialect: Dialect, lenient: bool) -> Self {
+        Reading {
+            dialect,
+            lenient,
+            complete: true,
+            path: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// The error with its place. `error` is what serde made of it, `place` the line and column
+    /// where the text began that it counts from.
+    pub(super) fn error(&mut self, error: serde_json::Error, place: (u64, u64)) -> Error {
+        let (line, column) = (error.line() as u64, error.column() as u64);
+        let mut found = self.error.take().unwrap_or_else(|| {
+            let text = error.to_string();
+            let suffix = format!(" at line {line} column {column}");
+            let text = text.strip_suffix(&suffix).unwrap_or(&text);
+            Error::new(ErrorKind::Json(text.to_owned()))
+        });
+        for step in self.path.drain(..) {
+            found = match step {
+                Step::Name(name) => found.in_field(&name),
+                Step::Index(index) => found.in_field(&format!("[{index}]")),
+            };
+        }
+        match line {
+            // The value did not come out of text.
+            0 => found,
+            1 => found.at_line(place.0, place.1 + column.saturating_sub(1)),
+            _ => found.at_line(place.0 + line - 1, column),
+        }
+    }
+
+    pub(super) fn fail<E: serde::de::Error>(&mut self, error: Error) -> E {
+        self.error.get_or_insert(error);
+        E::custom("refused")
+    }
+
+    pub(super) fn refuse<E: serde::de::Error>(&mut self, what: String) -> E {
+        self.fail(Error::new(ErrorKind::Value(what)))
+    }
+
+    /// Notes, when reading failed, in which field or element that was.
+    fn inside<T, E>(&mut self, result: Result<T, E>, step: impl FnOnce() -> Step) -> Result<T, E> {
+        if result.is_err() {
+            self.path.push(step());
+        }
+        result
+    }
+
+    /// Reads a member's value under its name.
+    pub(super) fn member<'de, A: MapAccess<'de>, T>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+        read: impl FnOnce(&mut Self, &mut A) -> Result<T, A::Error>,
+    ) -> Result<T, A::Error> {
+        let result = read(self, map);
+        self.inside(result, || Step::Name(name.into()))
+    }
+}
+
+/// Members of an entry that are no fields of its message: the payload and the raw bytes.
+pub(super) trait Extras {
+    /// Reads the value of this key, if it is one of them.
+    fn read<'de, A: MapAccess<'de>>(
+        &mut self,
+        reading: &mut Reading,
+        key: &str,
+        map: &mut A,
+    ) -> Result<bool, A::Error>;
+}
+
+/// No such members: the messages inside an entry have none.
+pub(super) struct NoExtras;
+
+impl Extras for NoExtras {
+    fn read<'de, A: MapAccess<'de>>(
+        &mut self,
+        _: &mut Reading,
+        _: &str,
+        _: &mut A,
+    ) -> Result<bool, A::Error> {
+        Ok(false)
+    }
+}
+
+/// Reads an object into a message.
+pub(super) struct MessageSeed<'a, X> {
+    pub(super) reading: &'a mut Reading,
+    pub(super) types: &'a Types,
+    pub(super) shape: &'a Shape,
+    pub(super) extras: &'a mut X,
+}
+
+impl<'de, X: Extras> DeserializeSeed<'de> for MessageSeed<'_, X> {
+    type Value = DynamicMessage;
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
+        input.deserialize_any(self)
+    }
+}
+
+/// The fields that were seen, by index.
+#[derive(Default)]
+struct Seen {
+    first: u128,
+    others: Vec<usize>,
+}
+
+impl Seen {
+    /// False when it was seen before.
+    fn add(&mut self, index: usize) -> bool {
+        if index < 128 {
+            let new = self.first >> index & 1 == 0;
+            self.first |= 1 << index;
+            return new;
+        }
+        let new = !self.others.contains(&index);
+        self.others.push(index);
+        new
+    }
+
+    fn has(&self, index: usize) -> bool {
+        if index < 128 {
+            self.first >> index & 1 == 1
+        } else {
+            self.others.contains(&index)
+        }
+    }
+}
+
+impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
+    type Value = DynamicMessage;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object ({})", self.shape.desc.name())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let MessageSeed {
+            reading,
+            types,
+            shape,
+            extras,
+        } = self;
+        let mut message = DynamicMessage::new(shape.desc.clone());
+        let mut seen = Seen::default();
+        let mut extra_keys = Vec::new();
+        let mut unknown = None;
+        let mut expected = 0;
+        while let Some(key) = map.next_key_seed(KeySeed { shape, expected })? {
+            let key = match key {
+                Key::Field(index) => {
+                    let Some(field) = shape.fields.get(index) else {
+                        continue;
+                    };
+                    if !seen.add(index) && !reading.lenient {
+                        let name = field.name.to_string();
+                        return Err(reading.fail(Error::new(ErrorKind::DuplicateKey(name))));
+                    }
+                    expected = index + 1;
+                    let value = reading.member(&field.name, &mut map, |reading, map| {
+                        map.next_value_seed(FieldSeed {
+                            reading,
+                            types,
+                            field,
+                        })
+                    })?;
+                    message.set_field(&field.desc, value);
+                    continue;
+                }
+                Key::Other(key) => key,
+            };
+            if extra_keys.contains(&key) && !reading.lenient {
+                return Err(reading.fail(Error::new(ErrorKind::DuplicateKey(key))));
+            }
+            if key == "@unknown" {
+                let bytes = reading.member(&key, &mut map, |reading, map| {
+                    map.next_value_seed(UnknownSeed { reading })
+                })?;
+                unknown = Some(bytes);
+            } else if !extras.read(reading, &key, &mut map)? {
+                if !reading.lenient {
+                    let error = Error::new(ErrorKind::UnknownField {
+                        name: key.clone(),
+                        message: shape.desc.name().to_owned(),
+                    });
+                    return Err(reading.fail(error.did_you_mean(&key, shape.names())));
+                }
+                map.next_value::<IgnoredAny>()?;
+            }
+            extra_keys.push(key);
+        }
+        if let Some(fields) = unknown {
+            keep_unknown(types, shape, &mut message, &fields)
+                .map_err(|error| reading.fail(error.in_field("@unknown")))?;
+        }
+        reading.complete &= shape.fields.iter().enumerate().all(|(index, field)| {
+            !field.required || seen.has(index) || message.has_field(&field.desc)
+        });
+        Ok(message)
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+        Err(self
+            .reading
+            .refuse("null is no value; leave the field out".to_owned()))
+    }
+}
+
+/// Puts unknown fields into a message as if they stood behind it: one that this schema does know
+/// becomes the field that it is.
+fn keep_unknown(
+    types: &Types,
+    shape: &Shape,
+    message: &mut DynamicMessage,
+    fields: &[Unknown],
+) -> Result<(), Error> {
+    let mut bytes = Vec::new();
+    fields.iter().for_each(|field| field.put(&mut bytes));
+    decode_into(types, shape, message, &bytes).map(drop)
+}
+
+enum Key {
+    Field(usize),
+    Other(String),
+}
+
+struct KeySeed<'a> {
+    shape: &'a Shape,
+    /// The field that comes next when keys are in order, which they nearly always are.
+    expected: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Key, D::Error> {
+        input.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KeySeed<'_> {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a field name")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Key, E> {
+        let expected = self.shape.fields.get(self.expected);
+        if expected.is_some_and(|field| *field.name == *key) {
+            return Ok(Key::Field(self.expected));
+        }
+        Ok(match self.shape.index_named(key) {
+            Some(index) => Key::Field(index),
+            None => Key::Other(key.to_owned()),
+        })
+    }
+}
+
+/// Reads the value of a field.
+pub(super) struct FieldSeed<'a> {
+    pub(super) reading: &'a mut Reading,
+    pub(super) types: &'a Types,
+    pub(super) field: &'a Field,
+}
+
+impl<'de> DeserializeSeed<'de> for FieldSeed<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
+        if self.field.repeated {
+            return input.deserialize_any(ListVisitor(self));
+        }
+        match &self.field.kind {
+            FieldKind::Message(index) | FieldKind::Group(index) => {
+                let seed = MessageSeed {
+                    reading: self.reading,
+                    shape: self.types.shape(*index),
+                    types: self.types,
+                    extras: &mut NoExtras,
+                };
+                seed.deserialize(input).map(Value::Message)
+            }
+            _ => input.deserialize_any(ScalarVisitor {
+                reading: self.reading,
+                field: self.field,
+            }),
+        }
+    }
+}
+
+/// Reads the elements of a repeated field.
+struct ListVisitor<'a>(FieldSeed<'a>);
+
+impl<'de> Visitor<'de> for ListVisitor<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let FieldSeed {
+            reading,
+            types,
+            field,
+        } = self.0;
+        let mut list = Vec::new();
+        for index in 0.. {
+            let element = seq.next_element_seed(ElementSeed {
+                reading,
+                types,
+                field,
+                list: &mut list,
+            });
+            if reading.inside(element, || Step::Index(index))?.is_none() {
+                break;
+            }
+        }
+        Ok(Value::List(list))
+    }
+}
+
+struct ElementSeed<'a> {
+    reading: &'a mut Reading,
+    types: &'a Types,
+    field: &'a Field,
+    list: &'a mut Vec<Value>,
+}
+
+impl<'de> DeserializeSeed<'de> for ElementSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
+        match &self.field.kind {
+            FieldKind::Message(index) | FieldKind::Group(index) => {
+                let seed = MessageSeed {
+                    reading: self.reading,
+                    shape: self.types.shape(*index),
+                    types: self.types,
+                    extras: &mut NoExtras,
+                };
+                self.list.push(Value::Message(seed.deserialize(input)?));
+            }
+            _ => {
+                let value = input.deserialize_any(ScalarVisitor {
+                    reading: self.reading,
+                    field: self.field,
+                })?;
+                match value {
+                    // An IP address stands for all of its words.
+                    Value::List(words) => self.list.extend(words),
+                    value => self.list.push(value),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads anything that is neither a message nor a list of the schema.
+struct ScalarVisitor<'a> {
+    reading: &'a mut Reading,
+    field: &'a Field,
+}
+
+impl ScalarVisitor<'_> {
+    fn value<E: serde::de::Error>(self, json: &Json<'_>) -> Result<Value, E> {
+        let reading = self.reading;
+        scalar::read(json, self.field, reading.dialect, reading.lenient).map_err(|refused| {
+            let error = Error::new(ErrorKind::Value(refused.what));
+            reading.fail(match refused.hint {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            })
+        })
+    }
+}
+
+impl<'de> Visitor<'de> for ScalarVisitor<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(scalar::expected(&self.field.kind))
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, v: bool) -> Result<Value, E> {
+        self.value(&Json::Bool(v))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, v: u64) -> Result<Value, E> {
+        self.value(&Json::Integer(i128::from(v)))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, v: i64) -> Result<Value, E> {
+        self.value(&Json::Integer(i128::from(v)))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, v: f64) -> Result<Value, E> {
+        self.value(&Json::Float(v))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, v: &str) -> Result<Value, E> {
+        self.value(&Json::Text(v))
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
+        Err(self
+            .reading
+            .refuse("null is no value; leave the field out".to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        match map.next_entry::<String, String>()? {
+            Some((key, text)) if key == "@bytes" => {
+                if map.next_key::<IgnoredAny>()?.is_some() {
+                    return Err(A::Error::custom("`@bytes` stands alone in its object"));
+                }
+                self.value(&Json::Bytes(&text))
+            }
+            _ => {
+                let expected = scalar::expected(&self.field.kind);
+                Err(self
+                    .reading
+                    .refuse(format!("expected {expected}, found an object")))
+            }
+        }
+    }
+}
+
+/// Reads `@unknown`: fields without a schema.
+struct UnknownSeed<'a> {
+    reading: &'a mut Reading,
+}
+
+impl<'de> DeserializeSeed<'de> for UnknownSeed<'_> {
+    type Value = Vec<Unknown>;
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
+        let fields = <Vec<serde_json::Value> as serde::Deserialize>::deserialize(input)?;
+        fields
+            .iter()
+            .map(|field| unknown_field(field))
+            .collect::<Result<_, _>>()
+            .map_err(|what| self.reading.refuse(what))
+    }
+}
+
+fn unknown_field(field: &serde_json::Value) -> Result<Unknown, String> {
+    let text = |key| field.get(key).and_then(serde_json::Value::as_str);
+    let number = |key| {
+        let value = field.get(key)?;
+        let text = value.as_str().and_then(|text| text.parse().ok());
+        value.as_u64().or(text)
+    };
+    let bad = |what: &str| format!("an unknown field needs number, wire and value: {what}");
+    if field.as_object().is_none_or(|members| members.len() != 3) {
+        return Err(bad("it has other members"));
+    }
+    let value = field.get("value").ok_or_else(|| bad("value is missing"))?;
+    let integer = |limit: u64| {
+        let value = number("value").filter(|v| *v <= limit);
+        value
+            .map(UnknownValue::Number)
+            .ok_or_else(|| bad("value is out of range"))
+    };
+    let (wire, value) = match text("wire") {
+        Some("varint") => (Wire::Varint, integer(u64::MAX)?),
+        Some("fixed32") => (Wire::Fixed32, integer(u64::from(u32::MAX))?),
+        Some("fixed64") => (Wire::Fixed64, integer(u64::MAX)?),
+        Some("bytes") => {
+            let text = value.as_str().ok_or_else(|| bad("value is not a string"))?;
+            (
+                Wire::Bytes,
+                UnknownValue::Bytes(super::base64::decode(text, false)?),
+            )
+        }
+        Some("group") => {
+            let inner = value
+                .as_array()
+                .ok_or_else(|| bad("value is not an array"))?;
+            let inner = inner.iter().map(unknown_field).collect::<Result<_, _>>()?;
+            (Wire::Group, UnknownValue::Group(inner))
+        }
+        _ => return Err(bad("wire is varint, fixed32, fixed64, bytes or group")),
+    };
+    let number = number("number")
+        .and_then(|number| u32::try_from(number).ok())
+        .filter(|number| (1..=0x1fff_ffff).contains(number))
+        .ok_or_else(|| bad("number is 1 to 536870911"))?;
+    Ok(Unknown {
+        number,
+        wire,
+        value,
+    })
+}

@@ -1,0 +1,229 @@
+//! Protobuf bytes to a dynamic message.
+
+use prost_reflect::prost::Message as _;
+use prost_reflect::{DynamicMessage, Value};
+
+use super::unknown::wrap_stray;
+use crate::bytes::{Cursor, Wire, too_deep};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::MESSAGE_DEPTH;
+use crate::schema::{Field, FieldKind, MessageType, Shape, Types};
+
+/// A decoded message.
+pub(crate) struct Decoded {
+    pub(crate) message: DynamicMessage,
+    /// Whether every required field was there.
+    pub(crate) complete: bool,
+}
+
+/// Decodes a message. Offsets in errors count from the start of `bytes`.
+pub(crate) fn decode(ty: &MessageType, bytes: &[u8]) -> Result<Decoded> {
+    let mut message = DynamicMessage::new(ty.descriptor().clone());
+    let complete = decode_into(&ty.types, ty.shape(), &mut message, bytes)?;
+    Ok(Decoded { message, complete })
+}
+
+/// Decodes into a message that may hold fields already, as protobuf merges them.
+pub(crate) fn decode_into(
+    types: &Types,
+    shape: &Shape,
+    message: &mut DynamicMessage,
+    bytes: &[u8],
+) -> Result<bool> {
+    let mut decoder = Decoder {
+        types,
+        complete: true,
+    };
+    decoder.message(shape, message, bytes, MESSAGE_DEPTH)?;
+    Ok(decoder.complete)
+}
+
+struct Decoder<'a> {
+    types: &'a Types,
+    complete: bool,
+}
+
+/// The values of a repeated field that stand one after the other: they are handed to the message
+/// once, not one by one.
+#[derive(Default)]
+struct Run {
+    index: usize,
+    values: Vec<Value>,
+}
+
+impl Run {
+    fn flush(&mut self, shape: &Shape, message: &mut DynamicMessage) {
+        if self.values.is_empty() {
+            return;
+        }
+        if let Some(field) = shape.fields.get(self.index)
+            && let Value::List(list) = message.get_field_mut(&field.desc)
+        {
+            list.append(&mut self.values);
+        }
+        self.values = Vec::new();
+    }
+}
+
+impl Decoder<'_> {
+    fn message(
+        &mut self,
+        shape: &Shape,
+        message: &mut DynamicMessage,
+        bytes: &[u8],
+        depth: usize,
+    ) -> Result<()> {
+        let Some(depth) = depth.checked_sub(1) else {
+            return Err(too_deep());
+        };
+        let mut cursor = Cursor::new(bytes);
+        let mut run = Run::default();
+        // One bit for each of the first 128 fields: enough for every message of CRIU.
+        let mut seen = 0u128;
+        while !cursor.is_empty() {
+            let start = cursor.position();
+            let (number, wire) = cursor.key()?;
+            let Some(index) = shape.index_of(number) else {
+                cursor.skip(number, wire, depth)?;
+                let raw = cursor.since(start);
+                if number == super::unknown::STRAY {
+                    keep(message, &wrap_stray(raw), start)?;
+                } else {
+                    keep(message, raw, start)?;
+                }
+                continue;
+            };
+            let Some(field) = shape.fields.get(index) else {
+                continue;
+            };
+            if index < 128 {
+                seen |= 1 << index;
+            }
+            if !run.values.is_empty() && run.index != index {
+                run.flush(shape, message);
+            }
+            run.index = index;
+            let known = self
+                .field(field, wire, message, &mut run, &mut cursor, depth)
+                .map_err(|error| error.in_field(&field.name))?;
+            if !known {
+                cursor.skip(number, wire, depth)?;
+                keep(message, &wrap_stray(cursor.since(start)), start)?;
+            }
+        }
+        run.flush(shape, message);
+        self.complete &= shape.fields.iter().enumerate().all(|(index, field)| {
+            !field.required
+                || (index < 128 && seen >> index & 1 == 1)
+                || message.has_field(&field.desc)
+        });
+        Ok(())
+    }
+
+    /// Reads one occurrence of a field. False when its wire type contradicts the schema; the
+    /// cursor stands where it stood then.
+    fn field(
+        &mut self,
+        field: &Field,
+        wire: Wire,
+        message: &mut DynamicMessage,
+        run: &mut Run,
+        cursor: &mut Cursor<'_>,
+        depth: usize,
+    ) -> Result<bool> {
+        let inner = match (&field.kind, wire) {
+            (FieldKind::Message(index), Wire::Bytes) => Some((*index, cursor.delimited()?)),
+            (FieldKind::Group(index), Wire::Group) => {
+                Some((*index, cursor.group(field.number, depth)?))
+            }
+            _ => None,
+        };
+        if let Some((index, bytes)) = inner {
+            let shape = self.types.shape(index);
+            let base = (cursor.position() - bytes.len()) as u64;
+            if field.repeated {
+                let mut element = DynamicMessage::new(shape.desc.clone());
+                self.message(shape, &mut element, bytes, depth)
+                    .map_err(|e| e.shifted(base).in_field(&format!("[{}]", run.values.len())))?;
+                run.values.push(Value::Message(element));
+            } else if let Value::Message(whole) = message.get_field_mut(&field.desc) {
+                // A second occurrence is merged into the first, as protobuf has it.
+                self.message(shape, whole, bytes, depth)
+                    .map_err(|e| e.shifted(base))?;
+            }
+            return Ok(true);
+        }
+        if field.repeated && wire == Wire::Bytes && element_wire(&field.kind) != Wire::Bytes {
+            let packed = cursor.delimited()?;
+            let base = (cursor.position() - packed.len()) as u64;
+            let mut elements = Cursor::new(packed);
+            while !elements.is_empty() {
+                let wire = element_wire(&field.kind);
+                match scalar(&field.kind, wire, &mut elements).map_err(|e| e.shifted(base))? {
+                    Some(value) => run.values.push(value),
+                    None => return Ok(false),
+                }
+            }
+            return Ok(true);
+        }
+        match scalar(&field.kind, wire, cursor)? {
+            Some(value) if field.repeated => run.values.push(value),
+            Some(value) => message.set_field(&field.desc, value),
+            None => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// Keeps a field that the schema does not have.
+fn keep(message: &mut DynamicMessage, raw: &[u8], at: usize) -> Result<()> {
+    message.merge(raw).map_err(|_| {
+        // The bytes were walked before; what is left is prost's own limit of nested groups.
+        Error::new(ErrorKind::TooDeep(MESSAGE_DEPTH)).at_offset(at as u64)
+    })
+}
+
+fn element_wire(kind: &FieldKind) -> Wire {
+    match kind {
+        FieldKind::Fixed32 | FieldKind::Sfixed32 | FieldKind::Float => Wire::Fixed32,
+        FieldKind::Fixed64 | FieldKind::Sfixed64 | FieldKind::Double => Wire::Fixed64,
+        FieldKind::String | FieldKind::Bytes | FieldKind::Message(_) => Wire::Bytes,
+        FieldKind::Group(_) => Wire::Group,
+        _ => Wire::Varint,
+    }
+}
+
+/// Reads a scalar; `None` when the wire type is not the one of its kind.
+///
+/// Protobuf lets a varint be wider than its field and keeps the low bits.
+#[allow(clippy::cast_possible_truncation)]
+fn scalar(kind: &FieldKind, wire: Wire, cursor: &mut Cursor<'_>) -> Result<Option<Value>> {
+    if wire != element_wire(kind) {
+        return Ok(None);
+    }
+    let value = match kind {
+        FieldKind::Int32 => Value::I32((cursor.varint()? as u32).cast_signed()),
+        FieldKind::Sint32 => {
+            let raw = cursor.varint()? as u32;
+            Value::I32((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
+        }
+        FieldKind::Sfixed32 => Value::I32(cursor.fixed32()?.cast_signed()),
+        FieldKind::Int64 => Value::I64(cursor.varint()?.cast_signed()),
+        FieldKind::Sint64 => {
+            let raw = cursor.varint()?;
+            Value::I64((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
+        }
+        FieldKind::Sfixed64 => Value::I64(cursor.fixed64()?.cast_signed()),
+        FieldKind::Uint32 => Value::U32(cursor.varint()? as u32),
+        FieldKind::Fixed32 => Value::U32(cursor.fixed32()?),
+        FieldKind::Uint64 => Value::U64(cursor.varint()?),
+        FieldKind::Fixed64 => Value::U64(cursor.fixed64()?),
+        FieldKind::Bool => Value::Bool(cursor.varint()? != 0),
+        FieldKind::Float => Value::F32(f32::from_bits(cursor.fixed32()?)),
+        FieldKind::Double => Value::F64(f64::from_bits(cursor.fixed64()?)),
+        FieldKind::Enum(_) => Value::EnumNumber((cursor.varint()? as u32).cast_signed()),
+        FieldKind::String | FieldKind::Bytes => Value::Bytes(cursor.delimited()?.to_vec().into()),
+        FieldKind::Message(_) | FieldKind::Group(_) => return Ok(None),
+    };
+    Ok(Some(value))
+}

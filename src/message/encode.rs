@@ -1,0 +1,139 @@
+//! A dynamic message to protobuf bytes: fields in the order of their numbers, unknown ones among
+//! them, as CRIU's own protobuf-c writes them.
+
+use prost_reflect::{DynamicMessage, Value};
+
+use super::unknown::unknown_fields;
+use crate::bytes::{Wire, put_key, put_varint};
+use crate::error::{Error, ErrorKind, Result};
+use crate::schema::{Field, FieldKind, MessageType, Shape, Types};
+
+/// Appends the bytes of a message.
+///
+/// # Errors
+///
+/// A value that is not of its field's type: the message was not made from this type.
+pub(crate) fn encode(ty: &MessageType, message: &DynamicMessage, out: &mut Vec<u8>) -> Result<()> {
+    message_body(&ty.types, ty.shape(), message, out)
+}
+
+fn message_body(
+    types: &Types,
+    shape: &Shape,
+    message: &DynamicMessage,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let unknown = unknown_fields(message)?;
+    let mut unknown = unknown.iter().peekable();
+    for (desc, value) in message.fields() {
+        while let Some(before) = unknown.next_if(|u| u.number < desc.number()) {
+            before.put(out);
+        }
+        if let Some(field) = shape.field(desc.number()) {
+            put_field(types, field, value, out).map_err(|e| e.in_field(&field.name))?;
+        }
+    }
+    unknown.for_each(|after| after.put(out));
+    Ok(())
+}
+
+fn put_field(types: &Types, field: &Field, value: &Value, out: &mut Vec<u8>) -> Result<()> {
+    match value {
+        Value::List(list) if field.repeated && field.packed => {
+            put_key(out, field.number, Wire::Bytes);
+            delimited(out, |out| {
+                list.iter()
+                    .try_for_each(|value| put_scalar(&field.kind, value, out).map(drop))
+            })
+        }
+        Value::List(list) if field.repeated => list
+            .iter()
+            .try_for_each(|value| put_one(types, field, value, out)),
+        value => put_one(types, field, value, out),
+    }
+}
+
+fn put_one(types: &Types, field: &Field, value: &Value, out: &mut Vec<u8>) -> Result<()> {
+    match (&field.kind, value) {
+        (FieldKind::Message(index), Value::Message(message)) => {
+            put_key(out, field.number, Wire::Bytes);
+            delimited(out, |out| {
+                message_body(types, types.shape(*index), message, out)
+            })
+        }
+        (FieldKind::Group(index), Value::Message(message)) => {
+            put_key(out, field.number, Wire::Group);
+            message_body(types, types.shape(*index), message, out)?;
+            put_key(out, field.number, Wire::GroupEnd);
+            Ok(())
+        }
+        (kind, value) => {
+            let key_at = out.len();
+            put_key(out, field.number, wire_of(kind));
+            put_scalar(kind, value, out).inspect_err(|_| out.truncate(key_at))
+        }
+    }
+}
+
+/// Appends what `body` writes, with its length in front.
+fn delimited(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+    let start = out.len();
+    // Nearly every message is shorter than 128 bytes: its length takes the one byte left here.
+    out.push(0);
+    body(out)?;
+    let length = out.len() - start - 1;
+    if length < 0x80 {
+        if let (Some(slot), Ok(length)) = (out.get_mut(start), u8::try_from(length)) {
+            *slot = length;
+        }
+        return Ok(());
+    }
+    let mut prefix = Vec::with_capacity(10);
+    put_varint(&mut prefix, length as u64);
+    out.splice(start..=start, prefix);
+    Ok(())
+}
+
+fn wire_of(kind: &FieldKind) -> Wire {
+    match kind {
+        FieldKind::Fixed32 | FieldKind::Sfixed32 | FieldKind::Float => Wire::Fixed32,
+        FieldKind::Fixed64 | FieldKind::Sfixed64 | FieldKind::Double => Wire::Fixed64,
+        FieldKind::String | FieldKind::Bytes | FieldKind::Message(_) => Wire::Bytes,
+        FieldKind::Group(_) => Wire::Group,
+        _ => Wire::Varint,
+    }
+}
+
+fn put_scalar(kind: &FieldKind, value: &Value, out: &mut Vec<u8>) -> Result<()> {
+    match (kind, value) {
+        (FieldKind::Int32, Value::I32(v)) | (FieldKind::Enum(_), Value::EnumNumber(v)) => {
+            put_varint(out, i64::from(*v).cast_unsigned());
+        }
+        (FieldKind::Sint32, Value::I32(v)) => {
+            put_varint(out, u64::from(((v << 1) ^ (v >> 31)).cast_unsigned()));
+        }
+        (FieldKind::Int64, Value::I64(v)) => put_varint(out, v.cast_unsigned()),
+        (FieldKind::Sint64, Value::I64(v)) => {
+            put_varint(out, ((v << 1) ^ (v >> 63)).cast_unsigned());
+        }
+        (FieldKind::Uint32, Value::U32(v)) => put_varint(out, u64::from(*v)),
+        (FieldKind::Uint64, Value::U64(v)) => put_varint(out, *v),
+        (FieldKind::Bool, Value::Bool(v)) => put_varint(out, u64::from(*v)),
+        (FieldKind::Sfixed32, Value::I32(v)) => out.extend(v.to_le_bytes()),
+        (FieldKind::Sfixed64, Value::I64(v)) => out.extend(v.to_le_bytes()),
+        (FieldKind::Fixed32, Value::U32(v)) => out.extend(v.to_le_bytes()),
+        (FieldKind::Fixed64, Value::U64(v)) => out.extend(v.to_le_bytes()),
+        (FieldKind::Float, Value::F32(v)) => out.extend(v.to_le_bytes()),
+        (FieldKind::Double, Value::F64(v)) => out.extend(v.to_le_bytes()),
+        (FieldKind::String | FieldKind::Bytes, Value::Bytes(bytes)) => {
+            put_varint(out, bytes.len() as u64);
+            out.extend_from_slice(bytes);
+        }
+        _ => {
+            return Err(Error::new(ErrorKind::Value(
+                "the value is not of the field's type".to_owned(),
+            )));
+        }
+    }
+    Ok(())
+}
