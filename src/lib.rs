@@ -47,6 +47,9 @@
 //! [`decode`] and [`encode`] go to JSON and back. Each has an example.
 
 mod bytes;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 pub mod descriptor;
 mod error;
 mod image;
@@ -65,3 +68,8 @@ pub use schema::{MessageType, Schema};
 
 /// The crate that messages are made with: its types are part of this crate's interface.
 pub use prost_reflect;
+
+/// The examples in the README are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,82 @@
+//! `crit info`.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::args::Info;
+use super::input;
+use super::output::Output;
+use super::report::report;
+use crate::error::Result;
+use crate::image::{Summary, summarize};
+use crate::schema::Schema;
+
+/// One image. Upstream's object, with the file in front when there are several.
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    magic: &'a str,
+    count: u64,
+}
+
+pub(super) fn run(args: &Info) -> Result<ExitCode> {
+    let schema = Schema::bundled()?;
+    let read = |path: &Path| -> Result<Summary> {
+        let input = input::open(Some(path))?;
+        summarize(
+            &schema,
+            input.data,
+            Some(input.name.as_deref().unwrap_or("stdin")),
+        )
+    };
+    if let [path] = args.inputs.as_slice() {
+        let summary = read(path)?;
+        print(&row(&summary, None))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut failed = false;
+    let mut summaries = Vec::new();
+    for path in &args.inputs {
+        match read(path) {
+            Ok(summary) => summaries.push((summary, path.display().to_string())),
+            // A bad file is reported and the others still looked at.
+            Err(error) => {
+                report(&error);
+                failed = true;
+            }
+        }
+    }
+    let rows: Vec<_> = summaries
+        .iter()
+        .map(|(summary, path)| row(summary, Some(path.clone())))
+        .collect();
+    print(&rows)?;
+    Ok(if failed {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn row(summary: &Summary, file: Option<String>) -> Row<'_> {
+    Row {
+        file,
+        magic: &summary.kind.name,
+        count: summary.count,
+    }
+}
+
+fn print(value: &impl Serialize) -> Result<()> {
+    let mut output = Output::open(None)?;
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut output, formatter);
+    value
+        .serialize(&mut serializer)
+        .map_err(std::io::Error::from)?;
+    output.write_all(b"\n")?;
+    output.commit()
+}

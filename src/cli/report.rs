@@ -1,0 +1,54 @@
+//! Errors and warnings on stderr: one line, and a hint when there is one.
+
+use crate::error::{Error, Warning};
+
+/// Prints an error.
+pub(super) fn report(error: &Error) {
+    eprintln!("crit: {}", printable(&error.to_string()));
+    if let Some(hint) = error.hint() {
+        eprintln!("hint: {}", printable(hint));
+    }
+}
+
+/// Prints warnings, and how many more there were.
+pub(super) fn warn(warnings: &[Warning], more: u64) {
+    for warning in warnings {
+        eprintln!("crit: warning: {}", printable(&warning.to_string()));
+    }
+    if more > 0 {
+        eprintln!("crit: warning: {more} more");
+    }
+}
+
+/// Names out of a dump are hostile: nothing in them may reach a terminal as a control sequence.
+pub(super) fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_safe(c) {
+            safe.push(c);
+        } else {
+            safe.extend(c.escape_unicode());
+        }
+    }
+    safe
+}
+
+/// Control characters, and those that change the direction or hide what stands beside them, are not.
+fn is_safe(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn control_characters_never_reach_the_terminal() {
+        assert_eq!(
+            printable("a\x1b[31mb\n\u{202e}ü"),
+            "a\\u{1b}[31mb\\u{a}\\u{202e}ü"
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! The `crit` command: see `crit --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    criu_images::cli::run()
+}
