@@ -42,7 +42,7 @@ use crate::schema::Schema;
 /// let bytes = std::fs::read("tests/images/simple/pstree.img")?;
 /// let mut image = Image::read(&schema, bytes.as_slice())?;
 /// assert_eq!(image.kind.name, "PSTREE");
-/// assert_eq!(image.entries[0].get("threads[1]")?, 101);
+/// assert_eq!(image.entries[0].get("threads[1]")?, 103);
 ///
 /// image.entries[0].set("sid", 7)?;
 /// let mut edited = Vec::new();

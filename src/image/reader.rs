@@ -25,7 +25,7 @@ use crate::schema::{Layout, Schema};
 /// for entry in ImageReader::new(&Schema::bundled()?, file)?.skip(1) {
 ///     pages += entry?.get("nr_pages")?.as_u64().unwrap_or(0);
 /// }
-/// assert_eq!(pages, 39);
+/// assert_eq!(pages, 59);
 /// # Ok(())
 /// # }
 /// ```

@@ -83,7 +83,7 @@ pub struct DecodeReport {
 /// decode(&mut reader, &mut json, &DecodeOptions::default())?;
 /// assert_eq!(
 ///     String::from_utf8_lossy(&json),
-///     r#"{"magic": "FS", "entries": [{"cwd_id": 13, "root_id": 14, "umask": 18}]}"#
+///     r#"{"magic": "FS", "entries": [{"cwd_id": 14, "root_id": 15, "umask": 18}]}"#
 /// );
 /// # Ok(())
 /// # }

@@ -72,7 +72,7 @@ pub struct EncodeReport {
 /// # fn main() -> Result<(), criu_images::Error> {
 /// use criu_images::{EncodeOptions, Schema, encode};
 ///
-/// let json = r#"{"magic": "FS", "entries": [{"cwd_id": 13, "root_id": 14, "umask": "0x12"}]}"#;
+/// let json = r#"{"magic": "FS", "entries": [{"cwd_id": 14, "root_id": 15, "umask": "0x12"}]}"#;
 /// let mut image = Vec::new();
 /// encode(&Schema::bundled()?, json.as_bytes(), &mut image, &EncodeOptions::default())?;
 /// assert_eq!(image, std::fs::read("tests/images/simple/fs-100.img")?);
