@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::TypedValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 /// Read, check, edit and write CRIU checkpoint images.
@@ -40,11 +41,16 @@ pub(super) enum Command {
 #[derive(Debug, ClapArgs)]
 pub(super) struct InOut {
     /// Read from this file instead of stdin
-    #[arg(short = 'i', long = "in", alias = "input", value_name = "FILE")]
+    #[arg(short = 'i', long = "in", alias = "input", value_name = "FILE", value_parser = path())]
     pub(super) input: Option<PathBuf>,
     /// Write to this file instead of stdout: whole, or not at all
-    #[arg(short = 'o', long = "out", alias = "output", value_name = "FILE")]
+    #[arg(short = 'o', long = "out", alias = "output", value_name = "FILE", value_parser = path())]
     pub(super) output: Option<PathBuf>,
+}
+
+/// Any path, also an empty one, which upstream takes for stdin or stdout.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    clap::builder::OsStringValueParser::new().map(PathBuf::from)
 }
 
 #[derive(Debug, ClapArgs)]

@@ -15,8 +15,7 @@ pub(super) struct Input {
 
 /// Opens the input: stdin when there is no path, or, as upstream has it, an empty one. `-` too.
 pub(super) fn open(path: Option<&Path>) -> Result<Input> {
-    let Some(path) = path.filter(|path| !path.as_os_str().is_empty() && *path != Path::new("-"))
-    else {
+    let Some(path) = path.filter(|path| !is_standard(path)) else {
         return Ok(Input {
             data: Box::new(io::stdin().lock()),
             name: None,
@@ -32,4 +31,9 @@ pub(super) fn open(path: Option<&Path>) -> Result<Input> {
         data: Box::new(file),
         name: Some(name),
     })
+}
+
+/// Whether a path stands for stdin or stdout.
+pub(super) fn is_standard(path: &Path) -> bool {
+    path.as_os_str().is_empty() || path == Path::new("-")
 }

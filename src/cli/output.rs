@@ -31,9 +31,9 @@ enum Target {
 const MAX_LINKS: usize = 40;
 
 impl Output {
-    /// Opens the output: stdout when there is no path, or `-`.
+    /// Opens the output: stdout when there is no path, an empty one, or `-`.
     pub(super) fn open(path: Option<&Path>) -> Result<Self> {
-        let Some(path) = path.filter(|path| *path != Path::new("-")) else {
+        let Some(path) = path.filter(|path| !super::input::is_standard(path)) else {
             return Ok(Output {
                 to: Target::Stdout(io::stdout().lock()),
                 name: "stdout".to_owned(),

@@ -479,7 +479,7 @@ impl<'de> DeserializeSeed<'de> for UnknownSeed<'_> {
         let fields = <Vec<serde_json::Value> as serde::Deserialize>::deserialize(input)?;
         fields
             .iter()
-            .map(|field| unknown_field(field))
+            .map(unknown_field)
             .collect::<Result<_, _>>()
             .map_err(|what| self.reading.refuse(what))
     }

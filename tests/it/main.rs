@@ -1,5 +1,22 @@
 //! What the library and the command do, seen from outside.
 
+// What a test does not expect is a panic, in its helpers as well; numbers are made up to be cut.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod cli;
+mod contract;
 mod corpus;
+mod errors;
+mod made_up;
+mod names;
+mod readme;
 mod schema_facts;
+mod streaming;
 mod support;

@@ -1,6 +1,11 @@
 //! What all tests share: fixtures, fresh directories, the command.
 
+pub mod random;
+pub mod wire;
+
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// The folder of fixtures in the repository.
 pub fn images() -> PathBuf {
@@ -15,6 +20,57 @@ pub fn image(path: &str) -> Vec<u8> {
 /// A new directory that goes with the value.
 pub fn fresh_dir() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
+}
+
+/// What a run of the command left behind.
+pub struct Run {
+    pub code: i32,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+impl Run {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.stdout.clone()).unwrap()
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.stdout).unwrap()
+    }
+
+    /// The run must have succeeded without a word on stderr.
+    pub fn quiet(self) -> Self {
+        assert_eq!((self.code, self.stderr.as_str()), (0, ""));
+        self
+    }
+}
+
+/// Runs `crit` with these arguments in `dir`; stdin is a pipe that gives `input`.
+pub fn crit_in(dir: &Path, args: &[&str], input: &[u8]) -> Run {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_crit"))
+        .args(args)
+        .current_dir(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // The child may end without reading all of it.
+    let feeder = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    feeder.join().unwrap();
+    Run {
+        code: output.status.code().unwrap(),
+        stdout: output.stdout,
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs `crit` with these arguments among the fixtures.
+pub fn crit(args: &[&str], input: &[u8]) -> Run {
+    crit_in(&images(), args, input)
 }
 
 /// An image as JSON text.
@@ -32,4 +88,19 @@ pub fn encoded(json: &str, options: &criu_images::EncodeOptions) -> criu_images:
     let schema = criu_images::Schema::bundled()?;
     criu_images::encode(&schema, json.as_bytes(), &mut image, options)?;
     Ok(image)
+}
+
+/// An image as compact JSON.
+pub fn plain(image: &[u8]) -> String {
+    decoded(image, &Default::default()).unwrap()
+}
+
+/// An image as pretty JSON.
+pub fn pretty(image: &[u8]) -> String {
+    decoded(image, &criu_images::DecodeOptions::default().pretty(true)).unwrap()
+}
+
+/// JSON that must be refused: the error.
+pub fn refused(json: &str) -> criu_images::Error {
+    encoded(json, &Default::default()).expect_err(json)
 }

@@ -1,0 +1,263 @@
+//! What encode refuses, and how it says where.
+
+use criu_images::{EncodeOptions, ErrorKind};
+
+use super::support::{encoded, image, plain, refused};
+
+fn pstree(members: &str) -> String {
+    format!("{{\"magic\": \"PSTREE\", \"entries\": [\n {{{members}}}]}}")
+}
+
+const ENTRY: &str = r#""pid": 1, "ppid": 0, "pgid": 1, "sid": 1"#;
+
+/// Refused strictly with this message and place; taken when lenient.
+fn strict_only(json: &str, message: &str) {
+    assert_eq!(refused(json).to_string(), message);
+    encoded(json, &EncodeOptions::default().lenient(true)).unwrap();
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_field() {
+    let json = pstree(&format!("{ENTRY}, \"thread\": [1]"));
+    strict_only(
+        &json,
+        "entry 0, line 2 column 52: unknown field `thread` in pstree_entry",
+    );
+    assert_eq!(refused(&json).hint(), Some("did you mean `threads`?"));
+    strict_only(
+        r#"{"magic": "PSTREE", "entires": [], "entries": []}"#,
+        "line 1 column 31: unknown field `entires` in an image",
+    );
+}
+
+#[test]
+fn a_duplicate_key_is_refused() {
+    strict_only(
+        &pstree(&format!("{ENTRY}, \"pid\": 2")),
+        "entry 0, line 2 column 49: `pid` stands twice",
+    );
+    strict_only(
+        r#"{"magic": "PSTREE", "magic": "PSTREE", "entries": []}"#,
+        "line 1 column 29: `magic` stands twice",
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_type_or_out_of_range_is_refused_with_its_path() {
+    for (members, message) in [
+        (r#""pid": "x""#, "field pid: `x` is not an integer"),
+        (
+            r#""pid": 4294967296"#,
+            "field pid: 4294967296 is out of range for uint32",
+        ),
+        (r#""pid": -1"#, "field pid: -1 is out of range for uint32"),
+        (
+            r#""pid": 1.5"#,
+            "field pid: 1.5 is not an integer of 64 bits",
+        ),
+        (
+            r#""pid": 1e3"#,
+            "field pid: 1000 is not an integer of 64 bits",
+        ),
+        (
+            r#""pid": null"#,
+            "field pid: null is no value; leave the field out",
+        ),
+        (
+            r#""pid": {}"#,
+            "field pid: expected an integer, found an object",
+        ),
+        (
+            r#""threads": [1, "y"]"#,
+            "field threads[1]: `y` is not an integer",
+        ),
+    ] {
+        let error = refused(&pstree(members));
+        let text = error.to_string();
+        let (_, rest) = text.split_once("entry 0, ").unwrap();
+        let place = format!("offset 0x{:x}", 0);
+        assert!(!rest.contains(&place));
+        let (field, what) = message.split_once(": ").unwrap();
+        assert!(
+            rest.starts_with(&format!("{field}, line 2 column ")),
+            "{text}"
+        );
+        assert!(text.ends_with(what), "{text}");
+    }
+    let rounded = refused(&pstree(r#""pid": 1e3"#));
+    assert!(rounded.hint().unwrap().contains("jq before 1.7"));
+}
+
+#[test]
+fn an_enum_or_flag_that_has_no_such_name_is_refused_with_the_nearest() {
+    let fdinfo =
+        r#"{"magic": "FDINFO", "entries": [{"id": 1, "flags": 0, "type": "REQ", "fd": 1}]}"#;
+    let error = refused(fdinfo);
+    assert!(
+        error.to_string().ends_with("fd_types has no value `REQ`"),
+        "{error}"
+    );
+    assert_eq!(error.hint(), Some("did you mean `REG`?"));
+    let error = refused(&fdinfo.replace("REQ", "99x"));
+    assert!(
+        error.to_string().ends_with("fd_types has no value `99x`"),
+        "{error}"
+    );
+    let memfd = r#"{"magic": "MEMFD_INODE", "entries": [{"seals": "F_SEAL_GROV"}]}"#;
+    let error = refused(memfd);
+    assert!(
+        error
+            .to_string()
+            .ends_with("unknown flag `F_SEAL_GROV`: did you mean `F_SEAL_GROW`?"),
+        "{error}"
+    );
+}
+
+#[test]
+fn bad_base64_is_refused_and_line_breaks_are_not_bad() {
+    let pipe = |extra: &str| {
+        format!(
+            r#"{{"magic": "PIPES_DATA", "entries": [{{"pipe_id": 1, "bytes": 3, "extra": "{extra}"}}]}}"#
+        )
+    };
+    for good in ["YWJj", "YWJj\\n", "YW\\nJj"] {
+        encoded(&pipe(good), &EncodeOptions::default()).unwrap();
+    }
+    let error = refused(&pipe("YW*j"));
+    assert_eq!(error.location().field, "extra");
+    assert!(error.to_string().contains("bad base64"), "{error}");
+}
+
+#[test]
+fn a_payload_that_contradicts_its_length_is_refused() {
+    let pipe = |bytes: u32, extra: &str| {
+        format!(
+            r#"{{"magic": "PIPES_DATA", "entries": [{{"pipe_id": 1, "bytes": {bytes}{extra}}}]}}"#
+        )
+    };
+    strict_only(
+        &pipe(4, r#", "extra": "YWJj""#),
+        "entry 0, line 1 column 37: the payload has 3 bytes, the fields say 4",
+    );
+    strict_only(
+        &pipe(4, ""),
+        "entry 0, line 1 column 37: the payload is missing: the fields say 4 bytes",
+    );
+    let error = refused(&pipe(4, r#", "extra": [1]"#));
+    assert!(
+        error
+            .to_string()
+            .ends_with("the payload of this kind is not an array"),
+        "{error}"
+    );
+    let error = refused(&pstree(&format!("{ENTRY}, \"extra\": \"\"")));
+    assert!(
+        error
+            .to_string()
+            .ends_with("a PSTREE image has no payloads"),
+        "{error}"
+    );
+}
+
+#[test]
+fn json_that_was_made_without_payloads_is_refused_as_such() {
+    let options = criu_images::DecodeOptions::default().no_payload(true);
+    for name in [
+        "ipc-ns/ipcns-msg-9.img",
+        "ipc-ns/ipcns-sem-9.img",
+        "sockets/sk-queues.img",
+    ] {
+        let json = super::support::decoded(&image(name), &options).unwrap();
+        let error = refused(&json);
+        assert!(
+            matches!(error.kind(), ErrorKind::NoPayload(_)),
+            "{name}: {error}"
+        );
+    }
+    // A ghost file shows no payload at all then; its content must not be taken for empty.
+    let json = super::support::decoded(&image("ghost/ghost-file-1.img"), &options).unwrap();
+    let error = refused(&json);
+    assert!(
+        error.to_string().contains("the payload is missing"),
+        "{error}"
+    );
+}
+
+#[test]
+fn text_that_is_no_image_is_refused_with_what_it_is() {
+    for (text, message) in [
+        ("", "this is nothing, not JSON"),
+        ("[1]", "this is a JSON array, not JSON"),
+        ("hello", "this is something else, not JSON"),
+        (
+            "{",
+            "line 1 column 2: the text ends in the middle of a value",
+        ),
+        (
+            "{}",
+            "line 1 column 3: `magic` is missing: it names the kind of image",
+        ),
+        (
+            r#"{"magic": "PSTREE"}"#,
+            "line 1 column 20: `entries` is missing: an array, which may be empty",
+        ),
+        (
+            r#"{"magic": "PSTRE", "entries": []}"#,
+            "unknown image kind `PSTRE`",
+        ),
+        (
+            r#"{"magic": "PAGES", "entries": []}"#,
+            "page contents, one after another, in the order of a pagemap: a raw image, without magic and messages",
+        ),
+        (
+            r#"{"magic": "PSTREE", "entries": []} x"#,
+            "line 1 column 36: something stands behind the image",
+        ),
+        (
+            r#"{"magic": "PSTREE", "entries": [1]}"#,
+            "entry 0, line 1 column 33: invalid type: integer `1`, expected an object (pstree_entry)",
+        ),
+    ] {
+        assert_eq!(refused(text).to_string(), message, "{text}");
+    }
+    let mut image = Vec::new();
+    let schema = criu_images::Schema::bundled().unwrap();
+    let bytes = super::support::image("simple/pstree.img");
+    let error = criu_images::encode(
+        &schema,
+        bytes.as_slice(),
+        &mut image,
+        &EncodeOptions::default(),
+    );
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "this is an image (PSTREE), not JSON"
+    );
+    assert!(image.is_empty());
+}
+
+#[test]
+fn json_nested_too_deep_is_refused() {
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    let json = pstree(&format!("{ENTRY}, \"threads\": {deep}"));
+    assert!(refused(&json).to_string().contains("nested deeper than"));
+}
+
+#[test]
+fn messages_nested_too_deep_are_refused_and_a_hundred_levels_are_not() {
+    use super::support::wire::{Message, single};
+    let nested = |levels: usize| {
+        let mut namespace = Message::new().bytes(1, b"n");
+        for _ in 1..levels {
+            namespace = Message::new().bytes(1, b"n").message(3, &namespace);
+        }
+        single(0x5942_3047, &Message::new().message(1, &namespace))
+    };
+    let image = nested(99);
+    let back = encoded(&plain(&image), &EncodeOptions::default()).unwrap();
+    assert!(back == image);
+    for levels in [100, 10_000] {
+        let error = super::support::decoded(&nested(levels), &Default::default()).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::TooDeep(_)), "{error}");
+    }
+}
