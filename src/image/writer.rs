@@ -13,15 +13,21 @@ use crate::schema::{Layout, Schema};
 
 /// Writes an image one entry at a time.
 ///
-/// Entries that were read and not changed are written as they were, byte for byte.
+/// Entries that were read and not changed are written as they were, byte for byte. Output is
+/// collected and written in larger pieces: what is left of it is written by
+/// [`ImageWriter::finish`], and not at all when the writer is dropped, as after an error.
 #[derive(Debug)]
 pub struct ImageWriter<W> {
     output: W,
     layout: Arc<Layout>,
     count: u64,
+    /// Bytes that wait to be written.
     buffer: Vec<u8>,
     fit: Fit,
 }
+
+/// Output is written once there is this much of it, in bytes.
+const PIECE: usize = 64 << 10;
 
 impl<W: Write> ImageWriter<W> {
     /// Writes the words in front of an image.
@@ -29,18 +35,21 @@ impl<W: Write> ImageWriter<W> {
     /// # Errors
     ///
     /// The kind is a raw one, the schema lacks its message, or writing fails.
-    pub fn new(schema: &Schema, kind: &Arc<ImageKind>, head: Head, mut output: W) -> Result<Self> {
+    pub fn new(schema: &Schema, kind: &Arc<ImageKind>, head: Head, output: W) -> Result<Self> {
         let layout = schema.layout(kind)?;
-        if let Some(word) = head.family.first_word() {
-            output.write_all(&word.to_le_bytes())?;
-        }
-        let magic = kind.magic.unwrap_or_default();
-        output.write_all(&magic.to_le_bytes())?;
+        let mut buffer = Vec::with_capacity(2 * PIECE);
+        buffer.extend(
+            head.family
+                .first_word()
+                .into_iter()
+                .flat_map(u32::to_le_bytes),
+        );
+        buffer.extend(kind.magic.unwrap_or_default().to_le_bytes());
         Ok(ImageWriter {
             output,
             layout,
             count: 0,
-            buffer: Vec::new(),
+            buffer,
             fit: Fit::Strict,
         })
     }
@@ -74,6 +83,21 @@ impl<W: Write> ImageWriter<W> {
     }
 
     fn put_entry(&mut self, entry: &Entry) -> Result<()> {
+        let start = self.buffer.len();
+        let result = self.put_whole(entry);
+        if result.is_err() {
+            self.buffer.truncate(start);
+        }
+        result?;
+        self.count += 1;
+        if self.buffer.len() >= PIECE {
+            self.write_out()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn put_whole(&mut self, entry: &Entry) -> Result<()> {
         self.put_message(entry)?;
         if let Some(raw) = &entry.raw_payload {
             self.buffer.extend_from_slice(raw);
@@ -81,8 +105,12 @@ impl<W: Write> ImageWriter<W> {
             let pending = self.pending(entry);
             payload::write(&pending, entry.payload.as_ref(), self.fit, &mut self.buffer)?;
         }
+        Ok(())
+    }
+
+    fn write_out(&mut self) -> Result<()> {
         self.output.write_all(&self.buffer)?;
-        self.count += 1;
+        self.buffer.clear();
         Ok(())
     }
 
@@ -101,7 +129,7 @@ impl<W: Write> ImageWriter<W> {
             return self.write_entry(entry);
         };
         self.put_message(entry).map_err(|e| e.in_entry(index))?;
-        self.output.write_all(&self.buffer)?;
+        self.write_out()?;
         io::copy(&mut data, &mut self.output)?;
         let zeros = payload::padding(length, pad);
         io::copy(&mut io::repeat(0).take(zeros), &mut self.output)?;
@@ -127,23 +155,24 @@ impl<W: Write> ImageWriter<W> {
             return Err(Error::new(ErrorKind::MissingField(field))
                 .with_hint("--lenient encodes it without the field"));
         }
-        self.buffer.clear();
+        let start = self.buffer.len();
         self.buffer.extend([0; 4]);
         entry.encode(&mut self.buffer)?;
-        let size = u32::try_from(self.buffer.len() - 4)
+        let size = u32::try_from(self.buffer.len() - start - 4)
             .map_err(|_| Error::new(ErrorKind::Limit("a message of more than 4 GiB".to_owned())))?;
-        if let Some(slot) = self.buffer.first_chunk_mut::<4>() {
-            *slot = size.to_le_bytes();
+        if let Some(slot) = self.buffer.get_mut(start..start + 4) {
+            slot.copy_from_slice(&size.to_le_bytes());
         }
         Ok(())
     }
 
-    /// Flushes, and gives the output back.
+    /// Writes what is left, flushes, and gives the output back.
     ///
     /// # Errors
     ///
-    /// Flushing fails.
+    /// Writing fails.
     pub fn finish(mut self) -> Result<W> {
+        self.write_out()?;
         self.output.flush()?;
         Ok(self.output)
     }

@@ -97,7 +97,7 @@ pub fn encode(
         options,
         magic: None,
         head: None,
-        output: Some(BufWriter::with_capacity(64 << 10, output)),
+        output: Some(output),
         done: None,
         waiting: None,
     };
@@ -125,7 +125,7 @@ struct Job<'a, W: Write> {
     options: &'a EncodeOptions,
     magic: Option<Arc<ImageKind>>,
     head: Option<Head>,
-    output: Option<BufWriter<W>>,
+    output: Option<W>,
     done: Option<EncodeReport>,
     /// Entries that came before the magic, and the line and column where they began.
     waiting: Option<(SpooledTempFile, (u64, u64))>,
