@@ -30,13 +30,13 @@ use crate::schema::{Layout, Schema};
 /// # }
 /// ```
 pub struct ImageReader<R> {
-    pub(super) input: Input<R>,
+    input: Input<R>,
     layout: Arc<Layout>,
     head: Head,
     name: Option<String>,
     /// Entries read so far.
     count: u64,
-    pub(super) pending: Pending,
+    pending: Pending,
     buffer: Vec<u8>,
     done: bool,
 }
@@ -161,11 +161,41 @@ impl<R: Read> ImageReader<R> {
         })
     }
 
+    /// What follows the message that was just read.
+    pub(crate) fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    /// Steps over what follows the message; its size in bytes, without padding.
+    pub(crate) fn skip_payload(&mut self, offset: u64) -> Result<u64> {
+        let pending = std::mem::take(&mut self.pending);
+        let result = payload::skip(&mut self.input, pending);
+        self.located(result, offset)
+    }
+
+    /// Reads what follows the message, and its raw bytes where writing it anew would give others.
+    pub(crate) fn read_payload(&mut self, offset: u64) -> Result<payload::Read2> {
+        let pending = std::mem::take(&mut self.pending);
+        let result = payload::read(&mut self.input, pending);
+        self.located(result, offset)
+    }
+
+    /// Hands over bytes that follow the message piece by piece, see [`payload::stream`].
+    pub(crate) fn stream_payload(
+        &mut self,
+        offset: u64,
+        each: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let pending = std::mem::take(&mut self.pending);
+        let result = payload::stream(&mut self.input, &pending, each);
+        self.located(result, offset)
+    }
+
     fn next_message(&mut self) -> Result<Option<Entry>> {
         if self.done {
             return Ok(None);
         }
-        payload::skip(self)?;
+        payload::skip(&mut self.input, std::mem::take(&mut self.pending))?;
         let offset = self.input.offset();
         self.count += 1;
         let Some(()) = self.next_frame()? else {

@@ -3,7 +3,7 @@
 use prost_reflect::{DynamicMessage, Value};
 use serde::de::DeserializeSeed;
 
-use super::encode::Dialect;
+use super::options::Dialect;
 use super::out::Out;
 use super::print::{self, Style};
 use super::read::{FieldSeed, Reading};

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 
 use super::base64::Lines;
+use super::options::DecodeOptions;
 use super::out::Out;
 use super::print::{self, Style, base64_string};
 use crate::error::{Location, Result, Warning};
@@ -10,52 +11,6 @@ use crate::image::payload::Pending;
 use crate::image::{Entry, ImageReader, Payload};
 use crate::limits::WARNINGS;
 use crate::schema::PayloadLayout;
-
-/// How an image is printed.
-///
-/// The default is upstream's compact form, byte for byte.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct DecodeOptions {
-    /// Over several lines, and numbers in the form of their field: hex, flags, device numbers, IPs.
-    pub pretty: bool,
-    /// Payloads are only named by their size.
-    pub no_payload: bool,
-    /// Integers beyond 2^53 are quoted, for programs that read numbers as doubles.
-    pub quote_big_ints: bool,
-    /// Entries that would not come back byte for byte carry their bytes (`@raw`, `@payload`).
-    pub exact: bool,
-}
-
-impl DecodeOptions {
-    /// Over several lines, and numbers in the form of their field.
-    #[must_use]
-    pub fn pretty(mut self, yes: bool) -> Self {
-        self.pretty = yes;
-        self
-    }
-
-    /// Payloads are only named by their size.
-    #[must_use]
-    pub fn no_payload(mut self, yes: bool) -> Self {
-        self.no_payload = yes;
-        self
-    }
-
-    /// Integers beyond 2^53 are quoted.
-    #[must_use]
-    pub fn quote_big_ints(mut self, yes: bool) -> Self {
-        self.quote_big_ints = yes;
-        self
-    }
-
-    /// Entries that would not come back byte for byte carry their bytes.
-    #[must_use]
-    pub fn exact(mut self, yes: bool) -> Self {
-        self.exact = yes;
-        self
-    }
-}
 
 /// What was printed, and what was odd about it.
 #[derive(Debug, Clone, Default)]

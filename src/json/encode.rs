@@ -5,53 +5,16 @@ use std::sync::Arc;
 
 use tempfile::SpooledTempFile;
 
+use super::options::EncodeOptions;
 use super::payload::EntryExtras;
 use super::read::{MessageSeed, Reading};
 use super::split::{Splitter, SpoolRule, Spooled, Value};
 use crate::descriptor::ImageKind;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Entry, Head, ImageWriter, payload};
+use crate::image::{Entry, Head, ImageWriter};
 use crate::limits::ENTRIES_IN_MEMORY;
 use crate::message::decode;
 use crate::schema::Schema;
-
-/// Whose JSON it is, where the same text would mean two things.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Dialect {
-    /// Upstream's crit, and this one.
-    #[default]
-    Criu,
-    /// go-criu's crit: names of unix sockets are base64, semaphores stand in a string.
-    Go,
-}
-
-/// How JSON is read.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct EncodeOptions {
-    /// Take what upstream's crit takes: keys that no field has, required fields that are missing,
-    /// payloads that don't fit the fields that give their size.
-    pub lenient: bool,
-    /// Whose JSON it is.
-    pub dialect: Dialect,
-}
-
-impl EncodeOptions {
-    /// Take what upstream's crit takes.
-    #[must_use]
-    pub fn lenient(mut self, yes: bool) -> Self {
-        self.lenient = yes;
-        self
-    }
-
-    /// Whose JSON it is.
-    #[must_use]
-    pub fn dialect(mut self, dialect: Dialect) -> Self {
-        self.dialect = dialect;
-        self
-    }
-}
 
 /// What was written.
 #[derive(Debug, Clone)]
@@ -267,19 +230,6 @@ fn keep_raw(entry: &mut Entry, raw: Option<Vec<u8>>) {
         && decoded.message == entry.message
     {
         entry.raw = Some(raw);
-    }
-}
-
-/// Takes the bytes of `@payload` when they stand for the payload beside them.
-pub(super) fn keep_raw_payload(
-    entry: &mut Entry,
-    pending: &payload::Pending,
-    raw: Option<Vec<u8>>,
-) {
-    if let Some(raw) = raw
-        && payload::from_bytes(pending, &raw) == entry.payload
-    {
-        entry.raw_payload = Some(raw);
     }
 }
 

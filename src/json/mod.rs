@@ -15,6 +15,7 @@ mod base64;
 mod decode;
 mod encode;
 mod integer;
+mod options;
 mod out;
 mod payload;
 mod print;
@@ -22,6 +23,8 @@ mod quopri;
 mod read;
 mod scalar;
 mod split;
+mod unknown;
 
-pub use decode::{DecodeOptions, DecodeReport, decode};
-pub use encode::{Dialect, EncodeOptions, EncodeReport, encode};
+pub use decode::{DecodeReport, decode};
+pub use encode::{EncodeReport, encode};
+pub use options::{DecodeOptions, Dialect, EncodeOptions};

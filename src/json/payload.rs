@@ -5,10 +5,11 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::base64;
-use super::encode::{Dialect, keep_raw_payload};
+use super::options::Dialect;
 use super::read::{Extras, MessageSeed, NoExtras, Reading};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::payload::Pending;
+use crate::image::payload::from_bytes;
 use crate::image::{Entry, Payload, QueuedMessage};
 use crate::schema::{Layout, MessageType, PayloadLayout};
 
@@ -36,7 +37,11 @@ impl<'a> EntryExtras<'a> {
     /// Puts the payload into the entry.
     pub(super) fn finish(&mut self, entry: &mut Entry, pending: &Pending) {
         entry.payload = self.payload.take();
-        keep_raw_payload(entry, pending, self.raw_payload.take());
+        // Taken when they stand for the payload beside them; an edited payload wins.
+        entry.raw_payload = self
+            .raw_payload
+            .take()
+            .filter(|raw| from_bytes(pending, raw) == entry.payload);
     }
 }
 

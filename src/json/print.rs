@@ -3,9 +3,9 @@
 use prost_reflect::{DynamicMessage, Value};
 
 use super::out::Out;
-use super::{address, base64, integer, quopri};
+use super::{address, base64, integer, quopri, unknown};
 use crate::error::Result;
-use crate::message::{Unknown, UnknownValue, unknown_fields};
+use crate::message::unknown_fields;
 use crate::schema::{Field, FieldKind, IntegerHint, MessageType, Shape, Types};
 
 /// How messages are printed.
@@ -63,10 +63,10 @@ impl Printer<'_> {
                 self.field(out, field, value, hex)?;
             }
         }
-        let unknown = unknown_fields(message)?;
-        if !unknown.is_empty() {
+        let unknown_here = unknown_fields(message)?;
+        if !unknown_here.is_empty() {
             out.member("@unknown");
-            self.unknown(out, &unknown);
+            unknown::print(out, self.style, &unknown_here);
         }
         Ok(())
     }
@@ -166,31 +166,6 @@ impl Printer<'_> {
         };
         let text = integer::pretty(value, hint);
         text.inspect(|text| out.string(text)).is_some()
-    }
-
-    fn unknown(&self, out: &mut Out<'_>, fields: &[Unknown]) {
-        out.open(b'[');
-        for field in fields {
-            out.item();
-            out.open(b'{');
-            out.member("number");
-            out.number(field.number);
-            out.member("wire");
-            out.quoted(field.wire.name());
-            out.member("value");
-            match &field.value {
-                UnknownValue::Number(v)
-                    if self.style.quote_big_ints && *v > integer::EXACT_IN_DOUBLE =>
-                {
-                    out.quoted(&v.to_string());
-                }
-                UnknownValue::Number(v) => out.number(*v),
-                UnknownValue::Bytes(bytes) => base64_string(out, bytes),
-                UnknownValue::Group(inner) => self.unknown(out, inner),
-            }
-            out.close(b'}');
-        }
-        out.close(b']');
     }
 }
 

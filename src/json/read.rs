@@ -7,11 +7,11 @@ use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
-use super::encode::Dialect;
+use super::options::Dialect;
 use super::scalar::{self, Json};
-use crate::bytes::Wire;
+use super::unknown::UnknownSeed;
 use crate::error::{Error, ErrorKind};
-use crate::message::{Unknown, UnknownValue, decode_into};
+use crate::message::{Unknown, decode_into};
 use crate::schema::{Field, FieldKind, Shape, Types};
 
 /// What reading JSON needs to know everywhere, and where it stands.
@@ -465,71 +465,4 @@ impl<'de> Visitor<'de> for ScalarVisitor<'_> {
             }
         }
     }
-}
-
-/// Reads `@unknown`: fields without a schema.
-struct UnknownSeed<'a> {
-    reading: &'a mut Reading,
-}
-
-impl<'de> DeserializeSeed<'de> for UnknownSeed<'_> {
-    type Value = Vec<Unknown>;
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
-        let fields = <Vec<serde_json::Value> as serde::Deserialize>::deserialize(input)?;
-        fields
-            .iter()
-            .map(unknown_field)
-            .collect::<Result<_, _>>()
-            .map_err(|what| self.reading.refuse(what))
-    }
-}
-
-fn unknown_field(field: &serde_json::Value) -> Result<Unknown, String> {
-    let text = |key| field.get(key).and_then(serde_json::Value::as_str);
-    let number = |key| {
-        let value = field.get(key)?;
-        let text = value.as_str().and_then(|text| text.parse().ok());
-        value.as_u64().or(text)
-    };
-    let bad = |what: &str| format!("an unknown field needs number, wire and value: {what}");
-    if field.as_object().is_none_or(|members| members.len() != 3) {
-        return Err(bad("it has other members"));
-    }
-    let value = field.get("value").ok_or_else(|| bad("value is missing"))?;
-    let integer = |limit: u64| {
-        let value = number("value").filter(|v| *v <= limit);
-        value
-            .map(UnknownValue::Number)
-            .ok_or_else(|| bad("value is out of range"))
-    };
-    let (wire, value) = match text("wire") {
-        Some("varint") => (Wire::Varint, integer(u64::MAX)?),
-        Some("fixed32") => (Wire::Fixed32, integer(u64::from(u32::MAX))?),
-        Some("fixed64") => (Wire::Fixed64, integer(u64::MAX)?),
-        Some("bytes") => {
-            let text = value.as_str().ok_or_else(|| bad("value is not a string"))?;
-            (
-                Wire::Bytes,
-                UnknownValue::Bytes(super::base64::decode(text, false)?),
-            )
-        }
-        Some("group") => {
-            let inner = value
-                .as_array()
-                .ok_or_else(|| bad("value is not an array"))?;
-            let inner = inner.iter().map(unknown_field).collect::<Result<_, _>>()?;
-            (Wire::Group, UnknownValue::Group(inner))
-        }
-        _ => return Err(bad("wire is varint, fixed32, fixed64, bytes or group")),
-    };
-    let number = number("number")
-        .and_then(|number| u32::try_from(number).ok())
-        .filter(|number| (1..=0x1fff_ffff).contains(number))
-        .ok_or_else(|| bad("number is 1 to 536870911"))?;
-    Ok(Unknown {
-        number,
-        wire,
-        value,
-    })
 }

@@ -2,7 +2,7 @@
 
 use prost_reflect::Value;
 
-use super::encode::Dialect;
+use super::options::Dialect;
 use super::{address, base64, integer, quopri};
 use crate::error::nearest;
 use crate::schema::{EnumType, Field, FieldKind};

@@ -13,7 +13,6 @@ use std::io::Read;
 use prost_reflect::DynamicMessage;
 
 use super::input::Input;
-use super::reader::ImageReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{boolean, integer};
 use crate::schema::{FieldNumber, Layout, MessageType, PayloadLayout, SizedBytes};
@@ -35,9 +34,10 @@ pub enum Payload {
 }
 
 /// What follows the message that was just read (or is to be written), by its fields.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) enum Pending {
     /// Nothing.
+    #[default]
     None,
     /// This many bytes, then zeros up to a multiple of `pad`.
     Bytes { length: u64, pad: u32 },
@@ -57,7 +57,7 @@ pub(crate) enum Pending {
 }
 
 /// A payload as it was read, and its raw bytes where writing it anew would give others.
-pub(super) type Read2 = (Option<Payload>, Option<Vec<u8>>);
+pub(crate) type Read2 = (Option<Payload>, Option<Vec<u8>>);
 
 /// What follows the entry at this index.
 pub(crate) fn pending(layout: &Layout, index: u64, message: &DynamicMessage) -> Pending {
@@ -113,7 +113,7 @@ pub(super) fn padding(length: u64, pad: u32) -> u64 {
 }
 
 /// Reads what follows a message, into memory.
-fn read<R: Read>(input: &mut Input<R>, pending: Pending) -> Result<Read2> {
+pub(super) fn read<R: Read>(input: &mut Input<R>, pending: Pending) -> Result<Read2> {
     match pending {
         Pending::None => Ok((None, None)),
         Pending::Bytes { length, pad } => bytes::read(input, length, pad),
@@ -136,10 +136,8 @@ pub(crate) fn from_bytes(pending: &Pending, raw: &[u8]) -> Option<Payload> {
     payload.filter(|_| input.offset() == raw.len() as u64)
 }
 
-/// Steps over what follows the message. Returns its size in bytes, without padding.
-pub(super) fn skip<R: Read>(reader: &mut ImageReader<R>) -> Result<u64> {
-    let pending = std::mem::replace(&mut reader.pending, Pending::None);
-    let input = &mut reader.input;
+/// Steps over what follows a message. Returns its size in bytes, without padding.
+pub(super) fn skip<R: Read>(input: &mut Input<R>, pending: Pending) -> Result<u64> {
     match pending {
         Pending::None => Ok(0),
         Pending::Bytes { length, pad } => skip_padded(input, length, pad),
@@ -158,42 +156,20 @@ pub(super) fn skip<R: Read>(reader: &mut ImageReader<R>) -> Result<u64> {
     }
 }
 
+/// Hands over bytes that follow a message piece by piece: those of [`Pending::Bytes`] (without
+/// their padding) and of [`Pending::Rest`].
+pub(super) fn stream<R: Read>(
+    input: &mut Input<R>,
+    pending: &Pending,
+    each: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    bytes::stream(input, pending, each)
+}
+
 fn skip_padded<R: Read>(input: &mut Input<R>, length: u64, pad: u32) -> Result<u64> {
     input.skip(length)?;
     input.skip(padding(length, pad))?;
     Ok(length)
-}
-
-impl<R: Read> ImageReader<R> {
-    /// What follows the message that was just read.
-    pub(crate) fn pending(&self) -> &Pending {
-        &self.pending
-    }
-
-    /// Steps over what follows the message; its size in bytes, without padding.
-    pub(crate) fn skip_payload(&mut self, offset: u64) -> Result<u64> {
-        let result = skip(self);
-        self.located(result, offset)
-    }
-
-    /// Reads what follows the message, and its raw bytes where writing it anew would give others.
-    pub(crate) fn read_payload(&mut self, offset: u64) -> Result<Read2> {
-        let pending = std::mem::replace(&mut self.pending, Pending::None);
-        let result = read(&mut self.input, pending);
-        self.located(result, offset)
-    }
-
-    /// Hands over bytes that follow the message piece by piece: those of [`Pending::Bytes`] (without
-    /// their padding) and of [`Pending::Rest`].
-    pub(crate) fn stream_payload(
-        &mut self,
-        offset: u64,
-        each: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
-        let pending = std::mem::replace(&mut self.pending, Pending::None);
-        let result = bytes::stream(&mut self.input, &pending, each);
-        self.located(result, offset)
-    }
 }
 
 /// How strictly a payload must fit the fields that give its size.
