@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use super::base64::Lines;
 use super::options::DecodeOptions;
 use super::out::Out;
-use super::print::{self, Style, base64_string};
+use super::print::{self, Style};
 use crate::error::{Location, Result, Warning};
 use crate::image::payload::Pending;
 use crate::image::{Entry, ImageReader, Payload};
@@ -121,7 +121,7 @@ fn print_entry<R: Read>(
         && let Some(raw) = &entry.raw
     {
         out.member("@raw");
-        base64_string(out, raw);
+        out.base64(&raw);
     }
     print_payload(out, reader, entry.offset, options, style)?;
     out.close(b'}');
@@ -164,7 +164,7 @@ fn print_payload<R: Read>(
             let (payload, raw) = reader.read_payload(offset)?;
             if let Some(raw) = raw.filter(|_| options.exact) {
                 out.member("@payload");
-                base64_string(out, &raw);
+                out.base64(&raw);
             }
             if let Some(payload) = payload {
                 out.member("extra");
@@ -182,12 +182,12 @@ fn print_in_memory(
     style: Style,
 ) -> Result<()> {
     match payload {
-        Payload::Bytes(bytes) => base64_string(out, bytes),
+        Payload::Bytes(bytes) => out.base64(bytes),
         Payload::Queues(queues) => {
             out.open(b'{');
             for (name, data) in queues {
                 out.member(name);
-                base64_string(out, data);
+                out.base64(data);
             }
             out.close(b'}');
         }
@@ -214,7 +214,7 @@ fn print_in_memory(
                 }
                 out.close(b'}');
                 out.item();
-                base64_string(out, &queued.data);
+                out.base64(&queued.data);
             }
             out.close(b']');
         }

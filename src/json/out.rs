@@ -122,6 +122,13 @@ impl<'w> Out<'w> {
         self.text.extend([b'\\', short]);
     }
 
+    /// Bytes as base64 lines in quotes.
+    pub(super) fn base64(&mut self, bytes: &[u8]) {
+        self.text.push(b'"');
+        super::base64::encode(bytes, &mut self.text);
+        self.text.push(b'"');
+    }
+
     /// A decimal number.
     #[inline]
     pub(super) fn number(&mut self, value: impl itoa::Integer) {

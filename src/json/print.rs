@@ -3,7 +3,7 @@
 use prost_reflect::{DynamicMessage, Value};
 
 use super::out::Out;
-use super::{address, base64, integer, quopri, unknown};
+use super::{address, integer, quopri, unknown};
 use crate::error::Result;
 use crate::message::unknown_fields;
 use crate::schema::{Field, FieldKind, IntegerHint, MessageType, Shape, Types};
@@ -66,7 +66,7 @@ impl Printer<'_> {
         let unknown_here = unknown_fields(message)?;
         if !unknown_here.is_empty() {
             out.member("@unknown");
-            unknown::print(out, self.style, &unknown_here);
+            unknown::print(out, self.style.quote_big_ints, &unknown_here);
         }
         Ok(())
     }
@@ -115,7 +115,7 @@ impl Printer<'_> {
                 Err(_) => {
                     out.open(b'{');
                     out.member("@bytes");
-                    base64_string(out, bytes);
+                    out.base64(bytes);
                     out.close(b'}');
                 }
             },
@@ -123,7 +123,7 @@ impl Printer<'_> {
                 // Quoted-printable text is ASCII.
                 out.string(&String::from_utf8_lossy(&quopri::encode(bytes)));
             }
-            (Value::Bytes(bytes), _) => base64_string(out, bytes),
+            (Value::Bytes(bytes), _) => out.base64(bytes),
             (Value::Message(message), FieldKind::Message(index) | FieldKind::Group(index)) => {
                 out.open(b'{');
                 self.members(out, self.types.shape(*index), message, hex)?;
@@ -167,13 +167,6 @@ impl Printer<'_> {
         let text = integer::pretty(value, hint);
         text.inspect(|text| out.string(text)).is_some()
     }
-}
-
-/// Base64 lines in quotes.
-pub(super) fn base64_string(out: &mut Out<'_>, bytes: &[u8]) {
-    out.text.push(b'"');
-    base64::encode(bytes, &mut out.text);
-    out.text.push(b'"');
 }
 
 /// JSON has no word for these, so they are strings, spelled as Python spells them.

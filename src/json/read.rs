@@ -213,7 +213,8 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
             }
             if key == "@unknown" {
                 let bytes = reading.member(&key, &mut map, |reading, map| {
-                    map.next_value_seed(UnknownSeed { reading })
+                    map.next_value_seed(UnknownSeed)?
+                        .map_err(|what| reading.refuse(what))
                 })?;
                 unknown = Some(bytes);
             } else if !extras.read(reading, &key, &mut map)? {

@@ -5,13 +5,11 @@ use serde::de::{DeserializeSeed, Deserializer};
 use super::base64;
 use super::integer;
 use super::out::Out;
-use super::print::{Style, base64_string};
-use super::read::Reading;
 use crate::bytes::Wire;
 use crate::message::{Unknown, UnknownValue};
 
 /// Prints them as an array.
-pub(super) fn print(out: &mut Out<'_>, style: Style, fields: &[Unknown]) {
+pub(super) fn print(out: &mut Out<'_>, quote_big_ints: bool, fields: &[Unknown]) {
     out.open(b'[');
     for field in fields {
         out.item();
@@ -22,12 +20,12 @@ pub(super) fn print(out: &mut Out<'_>, style: Style, fields: &[Unknown]) {
         out.quoted(field.wire.name());
         out.member("value");
         match &field.value {
-            UnknownValue::Number(v) if style.quote_big_ints && *v > integer::EXACT_IN_DOUBLE => {
+            UnknownValue::Number(v) if quote_big_ints && *v > integer::EXACT_IN_DOUBLE => {
                 out.quoted(&v.to_string());
             }
             UnknownValue::Number(v) => out.number(*v),
-            UnknownValue::Bytes(bytes) => base64_string(out, bytes),
-            UnknownValue::Group(inner) => print(out, style, inner),
+            UnknownValue::Bytes(bytes) => out.base64(bytes),
+            UnknownValue::Group(inner) => print(out, quote_big_ints, inner),
         }
         out.close(b'}');
     }
@@ -35,20 +33,16 @@ pub(super) fn print(out: &mut Out<'_>, style: Style, fields: &[Unknown]) {
 }
 
 /// Reads such an array.
-pub(super) struct UnknownSeed<'a> {
-    pub(super) reading: &'a mut Reading,
-}
+///
+/// What it refuses it says in words, which the caller gives a place.
+pub(super) struct UnknownSeed;
 
-impl<'de> DeserializeSeed<'de> for UnknownSeed<'_> {
-    type Value = Vec<Unknown>;
+impl<'de> DeserializeSeed<'de> for UnknownSeed {
+    type Value = Result<Vec<Unknown>, String>;
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
         let fields = <Vec<serde_json::Value> as serde::Deserialize>::deserialize(input)?;
-        fields
-            .iter()
-            .map(unknown_field)
-            .collect::<Result<_, _>>()
-            .map_err(|what| self.reading.refuse(what))
+        Ok(fields.iter().map(unknown_field).collect())
     }
 }
 
