@@ -121,7 +121,7 @@ fn print_entry<R: Read>(
         && let Some(raw) = &entry.raw
     {
         out.member("@raw");
-        out.base64(&raw);
+        out.base64(raw);
     }
     print_payload(out, reader, entry.offset, options, style)?;
     out.close(b'}');
