@@ -193,7 +193,7 @@ impl<W: Write> Job<'_, W> {
         let (value, spooled) = text.value(Some(&rule))?;
         let mut reading = Reading::new(options.dialect, options.lenient);
         let mut extras = EntryExtras::new(&layout, spooled.is_some());
-        let mut input = serde_json::Deserializer::from_slice(value.text);
+        let mut input = serde_json::Deserializer::from_slice(value.text());
         // The splitter limits the depth before anything gets here.
         input.disable_recursion_limit();
         let seed = MessageSeed {
@@ -204,8 +204,7 @@ impl<W: Write> Job<'_, W> {
         };
         let read = serde::de::DeserializeSeed::deserialize(seed, &mut input)
             .and_then(|message| input.end().map(|()| message));
-        let message = read.map_err(|error| reading.error(error, value.place))?;
-        let place = value.place;
+        let message = read.map_err(|error| reading.error(error, value.place()))?;
         let mut entry = Entry::new(&ty);
         entry.complete = reading.complete;
         entry.message = message;
@@ -218,7 +217,10 @@ impl<W: Write> Job<'_, W> {
         };
         written.map_err(|error| match error.kind() {
             ErrorKind::Io(_) => error,
-            _ => error.at_line(place.0, place.1),
+            _ => {
+                let (line, column) = value.place();
+                error.at_line(line, column)
+            }
         })
     }
 }
@@ -234,9 +236,9 @@ fn keep_raw(entry: &mut Entry, raw: Option<Vec<u8>>) {
 }
 
 /// A JSON string.
-fn string(value: &Value<'_>) -> Result<String> {
-    serde_json::from_slice(value.text).map_err(|_| {
-        let (line, column) = value.place;
+fn string<R: Read>(value: &Value<'_, R>) -> Result<String> {
+    serde_json::from_slice(value.text()).map_err(|_| {
+        let (line, column) = value.place();
         Error::new(ErrorKind::Json("expected a string".to_owned())).at_line(line, column)
     })
 }

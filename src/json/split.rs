@@ -2,6 +2,7 @@
 //! any size is encoded in the memory that one entry takes.
 
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 
 use tempfile::SpooledTempFile;
 
@@ -161,7 +162,7 @@ impl<R: Read> Splitter<R> {
     pub(super) fn value(
         &mut self,
         spool_extra: Option<&SpoolRule>,
-    ) -> Result<(Value<'_>, Option<Spooled>)> {
+    ) -> Result<(Value<'_, R>, Option<Spooled>)> {
         self.peek()?;
         let start = self.at;
         let mut spooled = None;
@@ -201,9 +202,11 @@ impl<R: Read> Splitter<R> {
             }
         }
         self.at = index;
-        let place = self.place_of(start);
-        let text = self.buffer.get(start..index).unwrap_or_default();
-        Ok((Value { text, place }, spooled))
+        let value = Value {
+            splitter: self,
+            range: start..index,
+        };
+        Ok((value, spooled))
     }
 
     /// The end of a number or a word outside of arrays and objects.
@@ -373,10 +376,24 @@ pub(super) struct SpoolRule {
     pub(super) lenient: bool,
 }
 
-/// The text of a value, and where it begins.
-pub(super) struct Value<'a> {
-    pub(super) text: &'a [u8],
-    pub(super) place: (u64, u64),
+/// A value that was cut out.
+pub(super) struct Value<'a, R> {
+    splitter: &'a Splitter<R>,
+    range: Range<usize>,
+}
+
+impl<'a, R: Read> Value<'a, R> {
+    pub(super) fn text(&self) -> &'a [u8] {
+        self.splitter
+            .buffer
+            .get(self.range.clone())
+            .unwrap_or_default()
+    }
+
+    /// The line and column where it begins. Counting them takes time: for errors only.
+    pub(super) fn place(&self) -> (u64, u64) {
+        self.splitter.place_of(self.range.start)
+    }
 }
 
 #[cfg(test)]
@@ -405,7 +422,7 @@ mod tests {
             let mut values = Vec::new();
             loop {
                 let (value, _) = splitter.value(None).unwrap();
-                values.push(String::from_utf8(value.text.to_vec()).unwrap());
+                values.push(String::from_utf8(value.text().to_vec()).unwrap());
                 if !splitter.take(b',').unwrap() {
                     break;
                 }
@@ -437,7 +454,7 @@ mod tests {
         let mut splitter = Splitter::new(text.as_bytes());
         let rule = SpoolRule { lenient: false };
         let (value, spooled) = splitter.value(Some(&rule)).unwrap();
-        assert_eq!(value.text, b"{\"mode\": 1,\n \"extra\" : null, \"z\": 2}");
+        assert_eq!(value.text(), b"{\"mode\": 1,\n \"extra\" : null, \"z\": 2}");
         let mut spooled = spooled.unwrap();
         let mut back = Vec::new();
         spooled.data.read_to_end(&mut back).unwrap();
