@@ -41,9 +41,15 @@ pub struct Location {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Reading or writing failed.
-    #[error("{0}")]
-    Io(#[source] io::Error),
+    /// Reading the input failed.
+    #[error(transparent)]
+    Io(io::Error),
+    /// Writing the output failed.
+    #[error(transparent)]
+    Write(io::Error),
+    /// Writing or reading a temporary file failed.
+    #[error("temporary file: {0}")]
+    Temporary(#[source] io::Error),
     /// The image ends in the middle of something.
     #[error("{what} needs {wanted} bytes, {left} are left")]
     Truncated {
@@ -69,13 +75,21 @@ pub enum ErrorKind {
     #[error("unknown magic 0x{0:08x}: not an image that this schema knows")]
     UnknownMagic(u32),
     /// The file is a raw image (page data, a tarball, firewall rules, ...), which holds no messages.
-    #[error("{0}: a raw image, without magic and messages")]
-    RawImage(String),
+    #[error("a raw image ({about}): it holds no messages")]
+    RawImage {
+        /// The name of its kind, such as `PAGES`.
+        kind: String,
+        /// What that is.
+        about: String,
+    },
     /// The input is text where an image was expected.
-    #[error("this is text{0}, not an image")]
-    NotAnImage(&'static str),
-    /// The input is not JSON.
-    #[error("this is {0}, not JSON")]
+    #[error("this is {}, not an image", if *json { "JSON" } else { "text" })]
+    NotAnImage {
+        /// Whether the text looks like JSON.
+        json: bool,
+    },
+    /// The input is not the JSON of an image.
+    #[error("this is {0}, not the JSON of an image")]
     NotJson(String),
     /// The bytes of a message are not valid protobuf.
     #[error("malformed message: {0}")]
@@ -158,10 +172,29 @@ impl Error {
         self.0.hint.as_deref()
     }
 
-    /// Whether this is an I/O error of this kind.
+    /// An error of writing the output.
+    pub(crate) fn writing(error: io::Error) -> Self {
+        Error::new(ErrorKind::Write(error))
+    }
+
+    /// An error of using a temporary file.
+    pub(crate) fn temporary(error: io::Error) -> Self {
+        Error::new(ErrorKind::Temporary(error))
+    }
+
+    /// Whether reading or writing failed for this reason.
     #[must_use]
     pub fn is_io(&self, kind: io::ErrorKind) -> bool {
-        matches!(&self.0.kind, ErrorKind::Io(e) if e.kind() == kind)
+        match &self.0.kind {
+            ErrorKind::Io(e) | ErrorKind::Write(e) | ErrorKind::Temporary(e) => e.kind() == kind,
+            _ => false,
+        }
+    }
+
+    /// Whether it is the output that failed, and not the input.
+    #[must_use]
+    pub fn is_write(&self) -> bool {
+        matches!(&self.0.kind, ErrorKind::Write(_) | ErrorKind::Temporary(_))
     }
 
     /// Names the file, unless one is named already.

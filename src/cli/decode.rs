@@ -38,20 +38,20 @@ fn decode(
 ) -> Result<ExitCode> {
     let schema = Schema::bundled()?;
     let input = input::open(input)?;
-    let mut reader = match &input.name {
-        Some(name) => ImageReader::named(&schema, input.data, name)?,
-        None => ImageReader::named(&schema, input.data, "stdin")?,
+    let from = input.label().to_owned();
+    // The name of a file says something about what is in it; that of stdin does not.
+    let reader = match &input.name {
+        Some(name) => ImageReader::named(&schema, input.data, name),
+        None => ImageReader::new(&schema, input.data),
     };
+    let mut reader = reader.map_err(|error| error.in_file(&from))?;
     let mut output = Output::open(output)?;
-    let name = output.name().to_owned();
-    let written = json::decode(&mut reader, &mut output, options).and_then(|report| {
-        if output.is_stdout() {
-            output.write_all(b"\n")?;
-        }
-        Ok(report)
-    });
-    let report = written.map_err(|error| Output::named(&name, error))?;
+    let report = json::decode(&mut reader, &mut output, options)
+        .map_err(|error| output.locate(error, &from))?;
+    if output.is_stdout() {
+        output.write_all(b"\n").map_err(|e| output.error(e))?;
+    }
     output.commit()?;
-    warn(&report.warnings, report.more_warnings);
+    warn(&report.warnings, report.more_warnings, &from);
     Ok(ExitCode::SUCCESS)
 }

@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use super::args::{Dialect, Encode};
 use super::input;
 use super::output::Output;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::json::{self, EncodeOptions};
 use crate::schema::Schema;
 
 pub(super) fn run(args: &Encode) -> Result<ExitCode> {
     let schema = Schema::bundled()?;
     let input = input::open(args.files.input.as_deref())?;
+    let from = input.label().to_owned();
     let mut output = Output::open(args.files.output.as_deref())?;
     let options = EncodeOptions::default()
         .lenient(args.lenient)
@@ -19,14 +20,8 @@ pub(super) fn run(args: &Encode) -> Result<ExitCode> {
             Dialect::Criu => json::Dialect::Criu,
             Dialect::Go => json::Dialect::Go,
         });
-    let name = output.name().to_owned();
-    json::encode(&schema, input.data, &mut output, &options).map_err(|error| {
-        match error.kind() {
-            // What is wrong with the text is wrong in the input.
-            ErrorKind::Io(_) => Output::named(&name, error),
-            _ => error.in_file(input.name.as_deref().unwrap_or("stdin")),
-        }
-    })?;
+    json::encode(&schema, input.data, &mut output, &options)
+        .map_err(|error| output.locate(error, &from))?;
     output.commit()?;
     Ok(ExitCode::SUCCESS)
 }

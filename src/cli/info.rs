@@ -27,11 +27,8 @@ pub(super) fn run(args: &Info) -> Result<ExitCode> {
     let schema = Schema::bundled()?;
     let read = |path: &Path| -> Result<Summary> {
         let input = input::open(Some(path))?;
-        summarize(
-            &schema,
-            input.data,
-            Some(input.name.as_deref().unwrap_or("stdin")),
-        )
+        let from = input.label().to_owned();
+        summarize(&schema, input.data, input.name.as_deref()).map_err(|error| error.in_file(from))
     };
     if let [path] = args.inputs.as_slice() {
         let summary = read(path)?;
@@ -74,9 +71,11 @@ fn print(value: &impl Serialize) -> Result<()> {
     let mut output = Output::open(None)?;
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut output, formatter);
-    value
+    let written = value
         .serialize(&mut serializer)
-        .map_err(std::io::Error::from)?;
-    output.write_all(b"\n")?;
+        .map_err(std::io::Error::from);
+    written
+        .and_then(|()| output.write_all(b"\n"))
+        .map_err(|error| output.error(error))?;
     output.commit()
 }

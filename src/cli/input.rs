@@ -13,6 +13,13 @@ pub(super) struct Input {
     pub(super) name: Option<String>,
 }
 
+impl Input {
+    /// The name for messages.
+    pub(super) fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or("stdin")
+    }
+}
+
 /// Opens the input: stdin when there is no path, or, as upstream has it, an empty one. `-` too.
 pub(super) fn open(path: Option<&Path>) -> Result<Input> {
     let Some(path) = path.filter(|path| !is_standard(path)) else {

@@ -8,12 +8,15 @@ mod input;
 mod output;
 mod report;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::error::Result;
 use args::{Args, Command};
-use report::report;
+use output::Output;
+use report::{report, say};
 
 /// Runs the command that the process was started with.
 ///
@@ -21,30 +24,35 @@ use report::report;
 #[must_use]
 pub fn run() -> ExitCode {
     let args = Args::parse();
-    if args.version {
-        println!("{}", env!("CARGO_PKG_VERSION"));
-        return ExitCode::SUCCESS;
-    }
-    let Some(command) = args.command else {
-        // As upstream: a usage line, not the whole help.
-        let mut command = <Args as clap::CommandFactory>::command();
-        eprintln!("{}", command.render_usage());
-        eprintln!("crit: too few arguments: give a command, or --help");
-        return ExitCode::from(2);
-    };
-    let result = match &command {
-        Command::Decode(args) => decode::run(args),
-        Command::Encode(args) => encode::run(args),
-        Command::Show(args) => decode::show(args),
-        Command::Info(args) => info::run(args),
-    };
-    match result {
+    match dispatch(&args) {
         Ok(code) => code,
         // Whoever read the output has seen enough.
         Err(error) if error.is_io(std::io::ErrorKind::BrokenPipe) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);
             ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(args: &Args) -> Result<ExitCode> {
+    if args.version {
+        let mut output = Output::open(None)?;
+        writeln!(output, "{}", env!("CARGO_PKG_VERSION")).map_err(|e| output.error(e))?;
+        output.commit()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    match &args.command {
+        Some(Command::Decode(args)) => decode::run(args),
+        Some(Command::Encode(args)) => encode::run(args),
+        Some(Command::Show(args)) => decode::show(args),
+        Some(Command::Info(args)) => info::run(args),
+        None => {
+            // As upstream: a usage line, not the whole help.
+            let mut command = <Args as clap::CommandFactory>::command();
+            say(&command.render_usage().to_string());
+            say("crit: too few arguments: give a command, or --help");
+            Ok(ExitCode::from(2))
         }
     }
 }

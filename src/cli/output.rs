@@ -1,13 +1,13 @@
 //! Where output goes: stdout, or a file that is written whole or not at all.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// An output that becomes visible when it is complete.
 pub(super) struct Output {
@@ -18,12 +18,20 @@ pub(super) struct Output {
 
 enum Target {
     Stdout(io::StdoutLock<'static>),
-    /// A device or FIFO: written to directly.
+    /// A device, a FIFO or an open descriptor: written to directly.
     Direct(File),
     /// A new or regular file: written beside its place, and moved there at the end.
     Beside {
         temporary: NamedTempFile,
         path: PathBuf,
+        /// The permissions of the file that is replaced.
+        permissions: Option<Permissions>,
+    },
+    /// A file that may be written but not replaced: another user's, or in a directory that may not
+    /// be written. What is written waits in a file without a name, and is copied at the end.
+    Copied {
+        waiting: File,
+        file: File,
     },
 }
 
@@ -40,7 +48,7 @@ impl Output {
             });
         };
         let name = path.display().to_string();
-        let to = Target::open(path).map_err(|e| Error::from(e).in_file(name.clone()))?;
+        let to = Target::open(path).map_err(|e| Error::writing(e).in_file(name.clone()))?;
         Ok(Output { to, name })
     }
 
@@ -51,90 +59,148 @@ impl Output {
 
     /// Makes what was written visible. Without this call a file stays as it was.
     pub(super) fn commit(mut self) -> Result<()> {
-        self.flush()?;
-        if let Target::Beside { temporary, path } = self.to {
-            let named = |error: io::Error| Error::from(error).in_file(self.name.clone());
-            temporary.as_file().sync_all().map_err(named)?;
-            temporary.persist(&path).map_err(|e| named(e.error))?;
-        }
-        Ok(())
+        let name = std::mem::take(&mut self.name);
+        self.flush()
+            .and_then(|()| self.to.commit())
+            .map_err(|error| Error::writing(error).in_file(name))
     }
 
-    /// Says which output an error is about, when it arose in writing to it.
-    pub(super) fn named(name: &str, error: Error) -> Error {
-        match error.kind() {
-            ErrorKind::Io(_) if error.location().file.is_none() => error.in_file(name),
-            _ => error,
-        }
+    /// An error of writing to this output.
+    pub(super) fn error(&self, error: io::Error) -> Error {
+        Error::writing(error).in_file(&self.name)
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// Names the input or this output in an error, whichever it is about.
+    pub(super) fn locate(&self, error: Error, input: &str) -> Error {
+        let name = if error.is_write() { &self.name } else { input };
+        error.in_file(name)
     }
 }
 
 impl Target {
     fn open(path: &Path) -> io::Result<Self> {
-        let path = resolve_links(path)?;
-        let existing = match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => {
-                return Err(io::Error::from(io::ErrorKind::IsADirectory));
-            }
-            Ok(metadata) if !metadata.is_file() => {
-                return OpenOptions::new()
-                    .write(true)
-                    .open(&path)
-                    .map(Target::Direct);
-            }
-            Ok(metadata) => {
+        let Some(path) = resolve_links(path)? else {
+            return OpenOptions::new()
+                .write(true)
+                .open(path)
+                .map(Target::Direct);
+        };
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
+            Ok(metadata) if !metadata.is_file() => OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .map(Target::Direct),
+            Ok(existing) => {
                 // A file that may not be written is not replaced either.
-                OpenOptions::new().write(true).open(&path)?;
-                Some(metadata)
+                let file = OpenOptions::new().write(true).open(&path)?;
+                match replacement(&path, &existing) {
+                    Ok(temporary) => Ok(Target::Beside {
+                        temporary,
+                        path,
+                        permissions: Some(Permissions::from_mode(existing.mode() & 0o7777)),
+                    }),
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                        let waiting = tempfile::tempfile()?;
+                        Ok(Target::Copied { waiting, file })
+                    }
+                    Err(error) => Err(error),
+                }
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let temporary = tempfile::Builder::new()
-            .prefix(".crit-")
-            // As a new file gets it: less what the umask takes away.
-            .permissions(fs::Permissions::from_mode(0o666))
-            .tempfile_in(folder)?;
-        if let Some(existing) = existing {
-            let file = temporary.as_file();
-            let made = file.metadata()?;
-            if (made.uid(), made.gid()) != (existing.uid(), existing.gid()) {
-                fchown(file, Some(existing.uid()), Some(existing.gid()))?;
-            }
-            file.set_permissions(fs::Permissions::from_mode(existing.mode() & 0o7777))?;
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Target::Beside {
+                // As a new file gets it: less what the umask takes away.
+                temporary: beside(&path, 0o666)?,
+                path,
+                permissions: None,
+            }),
+            Err(error) => Err(error),
         }
-        Ok(Target::Beside { temporary, path })
+    }
+
+    fn commit(self) -> io::Result<()> {
+        match self {
+            Target::Stdout(_) | Target::Direct(_) => Ok(()),
+            Target::Beside {
+                temporary,
+                path,
+                permissions,
+            } => {
+                if let Some(permissions) = permissions {
+                    temporary.as_file().set_permissions(permissions)?;
+                }
+                temporary.as_file().sync_all()?;
+                temporary.persist(&path).map_err(|e| e.error)?;
+                // The new name is on the disk when its directory is.
+                File::open(folder_of(&path)).and_then(|folder| folder.sync_all())
+            }
+            Target::Copied { mut waiting, file } => {
+                waiting.seek(SeekFrom::Start(0))?;
+                file.set_len(0)?;
+                io::copy(&mut waiting, &mut &file)?;
+                file.sync_all()
+            }
+        }
     }
 }
 
-/// The path behind symbolic links, also when nothing is there yet.
-fn resolve_links(path: &Path) -> io::Result<PathBuf> {
+/// A file that can take the place of this one: of the same owner, and closed to others until it does.
+fn replacement(path: &Path, existing: &fs::Metadata) -> io::Result<NamedTempFile> {
+    let temporary = beside(path, 0o600)?;
+    let made = temporary.as_file().metadata()?;
+    if (made.uid(), made.gid()) != (existing.uid(), existing.gid()) {
+        fchown(
+            temporary.as_file(),
+            Some(existing.uid()),
+            Some(existing.gid()),
+        )?;
+    }
+    Ok(temporary)
+}
+
+fn beside(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(".crit-")
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(folder_of(path))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// The path behind symbolic links, also when nothing is there yet; `None` when the links lead to an
+/// open descriptor of a process (`/dev/stdout`, `/dev/fd/63`), which has no path of its own.
+fn resolve_links(path: &Path) -> io::Result<Option<PathBuf>> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_symlink() => {
+                if is_descriptor(&path) {
+                    return Ok(None);
+                }
                 let target = fs::read_link(&path)?;
                 path = path.parent().unwrap_or(Path::new("")).join(target);
             }
-            _ => return Ok(path),
+            _ => return Ok(Some(path)),
         }
     }
     Err(io::Error::other("too many levels of symbolic links"))
+}
+
+/// Whether a link is one of `/proc/PID/fd`.
+fn is_descriptor(link: &Path) -> bool {
+    fs::canonicalize(folder_of(link))
+        .is_ok_and(|folder| folder.starts_with("/proc") && folder.ends_with("fd"))
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.to {
             Target::Stdout(stdout) => stdout.write(bytes),
-            Target::Direct(file) => file.write(bytes),
+            Target::Direct(file) | Target::Copied { waiting: file, .. } => file.write(bytes),
             Target::Beside { temporary, .. } => temporary.write(bytes),
         }
     }
@@ -142,7 +208,7 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.to {
             Target::Stdout(stdout) => stdout.flush(),
-            Target::Direct(file) => file.flush(),
+            Target::Direct(file) | Target::Copied { waiting: file, .. } => file.flush(),
             Target::Beside { temporary, .. } => temporary.flush(),
         }
     }

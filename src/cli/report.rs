@@ -1,23 +1,32 @@
 //! Errors and warnings on stderr: one line, and a hint when there is one.
 
+use std::io::Write as _;
+
 use crate::error::{Error, Warning};
 
 /// Prints an error.
 pub(super) fn report(error: &Error) {
-    eprintln!("crit: {}", printable(&error.to_string()));
+    say(&format!("crit: {error}"));
     if let Some(hint) = error.hint() {
-        eprintln!("hint: {}", printable(hint));
+        say(&format!("hint: {hint}"));
     }
 }
 
-/// Prints warnings, and how many more there were.
-pub(super) fn warn(warnings: &[Warning], more: u64) {
+/// Prints warnings about this input, and how many more there were.
+pub(super) fn warn(warnings: &[Warning], more: u64, from: &str) {
     for warning in warnings {
-        eprintln!("crit: warning: {}", printable(&warning.to_string()));
+        let mut warning = warning.clone();
+        warning.at.file.get_or_insert_with(|| from.to_owned());
+        say(&format!("crit: warning: {warning}"));
     }
     if more > 0 {
-        eprintln!("crit: warning: {more} more");
+        say(&format!("crit: warning: {more} more"));
     }
+}
+
+/// Prints a line to stderr; when that can't be written to, there is nobody to tell.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", printable(line));
 }
 
 /// Names out of a dump are hostile: nothing in them may reach a terminal as a control sequence.

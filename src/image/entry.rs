@@ -51,9 +51,15 @@ impl Entry {
 
     /// The message, to be changed. The entry is then encoded anew when it is written.
     pub fn message_mut(&mut self) -> &mut DynamicMessage {
-        self.raw = None;
-        self.complete = false;
+        self.touched();
         &mut self.message
+    }
+
+    /// Forgets what was read, since it may be changed now.
+    pub(crate) fn touched(&mut self) {
+        self.raw = None;
+        self.raw_payload = None;
+        self.complete = false;
     }
 
     /// The raw data behind the message.

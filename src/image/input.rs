@@ -1,13 +1,15 @@
 //! A reader that counts, and that believes a length only as far as bytes follow.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::READ_STEP;
 
 pub(super) struct Input<R> {
     inner: BufReader<R>,
-    /// Bytes read so far.
+    /// Bytes that were looked at and not taken yet.
+    ahead: Vec<u8>,
+    /// Bytes taken so far.
     offset: u64,
 }
 
@@ -15,6 +17,7 @@ impl<R: Read> Input<R> {
     pub(super) fn new(inner: R) -> Self {
         Input {
             inner: BufReader::with_capacity(64 << 10, inner),
+            ahead: Vec::new(),
             offset: 0,
         }
     }
@@ -23,9 +26,19 @@ impl<R: Read> Input<R> {
         self.offset
     }
 
-    /// The bytes that come next, without taking them; fewer than asked for at the end.
-    pub(super) fn peek(&mut self) -> Result<&[u8]> {
-        Ok(self.inner.fill_buf()?)
+    /// The next bytes, without taking them: fewer than asked for only at the end.
+    pub(super) fn peek(&mut self, length: usize) -> Result<&[u8]> {
+        let start = self.ahead.len();
+        if start < length {
+            self.ahead.resize(length, 0);
+            let got = read_full(
+                &mut self.inner,
+                self.ahead.get_mut(start..).unwrap_or_default(),
+            );
+            self.ahead.truncate(start + *got.as_ref().unwrap_or(&0));
+            got?;
+        }
+        Ok(self.ahead.get(..length).unwrap_or(&self.ahead))
     }
 
     /// A 32-bit word; `None` when the input ended before it.
@@ -71,28 +84,49 @@ impl<R: Read> Input<R> {
     /// Steps over this many bytes of a payload.
     pub(super) fn skip(&mut self, length: u64) -> Result<()> {
         let start = self.offset;
-        let skipped = io::copy(&mut self.inner.by_ref().take(length), &mut io::sink())?;
-        self.offset += skipped;
-        if skipped < length {
-            return Err(short_payload(length, skipped).at_offset(start));
+        let ahead = self
+            .ahead
+            .len()
+            .min(usize::try_from(length).unwrap_or(usize::MAX));
+        self.ahead.drain(..ahead);
+        let rest = length - ahead as u64;
+        let skipped = io::copy(&mut self.inner.by_ref().take(rest), &mut io::sink())?;
+        self.offset += ahead as u64 + skipped;
+        if skipped < rest {
+            return Err(short_payload(length, ahead as u64 + skipped).at_offset(start));
         }
         Ok(())
     }
 
     /// Reads until the buffer is full or the input ends.
+    #[inline]
     pub(super) fn read_full(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let mut got = 0;
-        while let Some(rest) = buffer.get_mut(got..).filter(|rest| !rest.is_empty()) {
-            match self.inner.read(rest) {
-                Ok(0) => break,
-                Ok(n) => got += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e.into()),
-            }
+        if !self.ahead.is_empty() {
+            got = self.ahead.len().min(buffer.len());
+            let (taken, _) = buffer.split_at_mut(got);
+            taken.copy_from_slice(self.ahead.get(..got).unwrap_or_default());
+            self.ahead.drain(..got);
         }
+        let rest = buffer.get_mut(got..).unwrap_or_default();
+        got += read_full(&mut self.inner, rest)?;
         self.offset += got as u64;
         Ok(got)
     }
+}
+
+/// Reads until the buffer is full or the input ends.
+fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
+    let mut got = 0;
+    while let Some(rest) = buffer.get_mut(got..).filter(|rest| !rest.is_empty()) {
+        match input.read(rest) {
+            Ok(0) => break,
+            Ok(n) => got += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(got)
 }
 
 pub(super) fn short_payload(wanted: u64, left: u64) -> Error {

@@ -73,7 +73,7 @@ impl<R: Read> ImageReader<R> {
         let mut input = Input::new(input);
         match start(schema, &mut input, name)? {
             Start::Messages(layout, head) => Ok(Self::starting(input, layout, head, name)),
-            Start::PageRecords(kind) => Err(Error::new(ErrorKind::RawImage(kind.about.clone()))),
+            Start::PageRecords(kind) => Err(raw_image(&kind)),
         }
     }
 
@@ -151,6 +151,10 @@ impl<R: Read> ImageReader<R> {
     pub(crate) fn located<T>(&mut self, result: Result<T>, offset: u64) -> Result<T> {
         result.map_err(|error| {
             self.done = true;
+            // What reading is handed on to may have failed as well; that has no place here.
+            if error.is_write() {
+                return error;
+            }
             let error = error
                 .in_entry(self.count.saturating_sub(1))
                 .at_offset(offset);
@@ -174,7 +178,7 @@ impl<R: Read> ImageReader<R> {
     }
 
     /// Reads what follows the message, and its raw bytes where writing it anew would give others.
-    pub(crate) fn read_payload(&mut self, offset: u64) -> Result<payload::Read2> {
+    pub(crate) fn read_payload(&mut self, offset: u64) -> Result<payload::ReadPayload> {
         let pending = std::mem::take(&mut self.pending);
         let result = payload::read(&mut self.input, pending);
         self.located(result, offset)
@@ -294,13 +298,13 @@ pub(super) fn start<R: Read>(
     let base = name.map(|name| name.rsplit('/').next().unwrap_or(name));
     let by_name = base.and_then(|base| schema.kinds().by_file_name(base));
     let raw = by_name.filter(|kind| kind.family == Family::Raw);
-    let beginning: Vec<u8> = input.peek()?.iter().take(64).copied().collect();
-    let Some(first) = input.word("the magic")? else {
-        return Err(match raw {
-            Some(kind) => raw_image(kind),
-            None => Error::new(ErrorKind::Empty),
-        });
-    };
+    let beginning = input.peek(64)?.to_vec();
+    if let (Some(kind), 0..4) = (raw, beginning.len()) {
+        return Err(raw_image(kind));
+    }
+    let first = input
+        .word("the magic")?
+        .ok_or_else(|| Error::new(ErrorKind::Empty))?;
     let families = [Family::Common, Family::Service];
     let family = families.into_iter().find(|f| f.first_word() == Some(first));
     let magic = match family {
@@ -343,7 +347,7 @@ fn page_records<R: Read>(
         .kinds()
         .iter()
         .filter(|row| row.magic == kind.magic && row.payload == Some(PayloadKind::PageRecords));
-    let next = input.peek()?.first_chunk::<4>().copied();
+    let next = input.peek(4)?.first_chunk::<4>().copied();
     let size = next.map_or(0, u32::from_le_bytes);
     let by_shape = size >= 4096 && size % 4096 == 0;
     Ok(candidates
@@ -355,7 +359,10 @@ fn page_records<R: Read>(
 }
 
 fn raw_image(kind: &ImageKind) -> Error {
-    Error::new(ErrorKind::RawImage(kind.about.clone()))
+    Error::new(ErrorKind::RawImage {
+        kind: kind.name.clone(),
+        about: kind.about.clone(),
+    })
 }
 
 fn unknown_magic(magic: u32, beginning: &[u8]) -> Error {
@@ -364,9 +371,9 @@ fn unknown_magic(magic: u32, beginning: &[u8]) -> Error {
         .iter()
         .all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());
     match text.first() {
-        Some(b'{') if is_text => Error::new(ErrorKind::NotAnImage(" (JSON)"))
+        Some(b'{') if is_text => Error::new(ErrorKind::NotAnImage { json: true })
             .with_hint("`crit encode` makes an image from JSON"),
-        _ if is_text => Error::new(ErrorKind::NotAnImage("")),
+        _ if is_text => Error::new(ErrorKind::NotAnImage { json: false }),
         _ => Error::new(ErrorKind::UnknownMagic(magic)).with_hint(
             "raw images (pages-*.img and others) have no magic; \
              for an image of another CRIU, its schema is needed",

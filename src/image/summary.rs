@@ -55,7 +55,7 @@ pub fn summarize<R: Read>(schema: &Schema, input: R, name: Option<&str>) -> Resu
 fn count_page_records<R: Read>(input: &mut Input<R>) -> Result<u64> {
     const RECORD: u64 = 8 + 4096;
     for count in 0.. {
-        if input.peek()?.is_empty() {
+        if input.peek(1)?.is_empty() {
             return Ok(count);
         }
         let offset = input.offset();

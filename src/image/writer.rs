@@ -1,6 +1,6 @@
 //! Writes an image one entry at a time.
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::sync::Arc;
 
 use super::entry::Entry;
@@ -21,6 +21,8 @@ pub struct ImageWriter<W> {
     output: W,
     layout: Arc<Layout>,
     count: u64,
+    /// A payload goes on to the end of the image.
+    ended: bool,
     /// Bytes that wait to be written.
     buffer: Vec<u8>,
     fit: Fit,
@@ -49,6 +51,7 @@ impl<W: Write> ImageWriter<W> {
             output,
             layout,
             count: 0,
+            ended: false,
             buffer,
             fit: Fit::Strict,
         })
@@ -84,12 +87,12 @@ impl<W: Write> ImageWriter<W> {
 
     fn put_entry(&mut self, entry: &Entry) -> Result<()> {
         let start = self.buffer.len();
-        let result = self.put_whole(entry);
-        if result.is_err() {
+        let pending = self.pending(entry);
+        if let Err(error) = self.put_whole(entry, &pending) {
             self.buffer.truncate(start);
+            return Err(error);
         }
-        result?;
-        self.count += 1;
+        self.written(&pending);
         if self.buffer.len() >= PIECE {
             self.write_out()
         } else {
@@ -97,48 +100,71 @@ impl<W: Write> ImageWriter<W> {
         }
     }
 
-    fn put_whole(&mut self, entry: &Entry) -> Result<()> {
+    fn put_whole(&mut self, entry: &Entry, pending: &Pending) -> Result<()> {
         self.put_message(entry)?;
         if let Some(raw) = &entry.raw_payload {
             self.buffer.extend_from_slice(raw);
         } else {
-            let pending = self.pending(entry);
-            payload::write(&pending, entry.payload.as_ref(), self.fit, &mut self.buffer)?;
+            payload::write(pending, entry.payload.as_ref(), self.fit, &mut self.buffer)?;
         }
         Ok(())
     }
 
     fn write_out(&mut self) -> Result<()> {
-        self.output.write_all(&self.buffer)?;
+        self.output
+            .write_all(&self.buffer)
+            .map_err(Error::writing)?;
         self.buffer.clear();
         Ok(())
     }
 
-    /// Writes an entry whose payload of `length` bytes comes out of a reader.
+    /// Writes an entry whose payload of `length` bytes comes out of a temporary file.
     pub(crate) fn write_streamed(
         &mut self,
         entry: &Entry,
         length: u64,
-        mut data: impl Read,
+        data: impl Read,
     ) -> Result<()> {
         let index = self.count;
         let pending = self.pending(entry);
-        let Some(pad) =
-            payload::streamed_pad(&pending, length, self.fit).map_err(|e| e.in_entry(index))?
-        else {
+        let streamed = payload::streamed(&pending, length, self.fit);
+        let Some(streamed) = streamed.map_err(|e| e.in_entry(index))? else {
             return self.write_entry(entry);
         };
-        self.put_message(entry).map_err(|e| e.in_entry(index))?;
+        let start = self.buffer.len();
+        self.put_message(entry).map_err(|e| {
+            self.buffer.truncate(start);
+            e.in_entry(index)
+        })?;
         self.write_out()?;
-        io::copy(&mut data, &mut self.output)?;
-        let zeros = payload::padding(length, pad);
-        io::copy(&mut io::repeat(0).take(zeros), &mut self.output)?;
+        let mut data = data.take(streamed.length);
+        let mut piece = vec![0; PIECE];
+        loop {
+            let got = data.read(&mut piece).map_err(Error::temporary)?;
+            if got == 0 {
+                break;
+            }
+            let piece = piece.get(..got).unwrap_or_default();
+            self.output.write_all(piece).map_err(Error::writing)?;
+        }
+        let zeros = usize::try_from(streamed.zeros).unwrap_or(0);
+        self.buffer.resize(zeros, 0);
+        self.written(&pending);
+        self.write_out()
+    }
+
+    /// Counts an entry; nothing can follow a payload that goes on to the end of the image.
+    fn written(&mut self, pending: &Pending) {
         self.count += 1;
-        Ok(())
+        self.ended = *pending == Pending::Rest;
     }
 
     /// Puts the size and the message into the buffer.
     fn put_message(&mut self, entry: &Entry) -> Result<()> {
+        if self.ended {
+            let what = "nothing can follow the content of a file that is not in chunks";
+            return Err(Error::new(ErrorKind::Payload(what.to_owned())));
+        }
         let expected = self.layout.entry_type(self.count);
         if entry.ty != *expected {
             return Err(Error::new(ErrorKind::Value(format!(
@@ -173,7 +199,7 @@ impl<W: Write> ImageWriter<W> {
     /// Writing fails.
     pub fn finish(mut self) -> Result<W> {
         self.write_out()?;
-        self.output.flush()?;
+        self.output.flush().map_err(Error::writing)?;
         Ok(self.output)
     }
 }

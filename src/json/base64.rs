@@ -1,7 +1,7 @@
 //! Base64 as Python's `base64.encodebytes` writes it: lines of 76 characters, each ended by a newline.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
 /// Bytes that make a line of 76 characters.
 const LINE: usize = 57;
@@ -59,46 +59,81 @@ pub(super) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
 pub(super) struct Decoder {
     /// Characters that don't make a whole group of four yet.
     rest: Vec<u8>,
-    /// Pass over anything that is not base64, as upstream does.
+    /// Read as upstream does: see [`Decoder::significant`].
     lenient: bool,
+    /// Padding was complete: lenient reading stops there.
+    ended: bool,
+    /// Padding characters in a row.
+    pads: usize,
+    /// Characters of the group that has begun.
+    begun: usize,
 }
 
 /// Why something is not base64.
 pub(super) type Reason = String;
+
+/// Takes the bits that a padded group leaves over, whatever they are, as upstream does.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
 impl Decoder {
     pub(super) fn new(lenient: bool) -> Self {
         Decoder {
             rest: Vec::new(),
             lenient,
+            ended: false,
+            pads: 0,
+            begun: 0,
         }
     }
 
     /// Decodes what it can of a piece.
     pub(super) fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
-        let significant = |byte: &&u8| {
-            if self.lenient {
-                byte.is_ascii_alphanumeric() || b"+/=".contains(byte)
-            } else {
-                !byte.is_ascii_whitespace()
+        if self.lenient {
+            for byte in piece {
+                self.significant(*byte);
             }
-        };
-        self.rest.extend(piece.iter().filter(significant));
+        } else {
+            let significant = piece.iter().filter(|byte| !byte.is_ascii_whitespace());
+            self.rest.extend(significant);
+        }
         // The last group waits for the end: only there may padding stand.
         let whole = self.rest.len().saturating_sub(1) / 4 * 4;
         let (groups, _) = self.rest.split_at(whole);
-        decode_groups(groups, out)?;
+        decode_groups(groups, self.lenient, out)?;
         self.rest.drain(..whole);
         Ok(())
     }
 
+    /// Takes a character as Python's `binascii.a2b_base64` does: what is not base64 is passed over,
+    /// a padding character too early as well, and everything behind complete padding.
+    fn significant(&mut self, byte: u8) {
+        if self.ended {
+            return;
+        }
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/') {
+            self.pads = 0;
+            self.begun = (self.begun + 1) % 4;
+            self.rest.push(byte);
+        } else if byte == b'=' && self.begun >= 2 {
+            self.pads += 1;
+            if self.begun + self.pads >= 4 {
+                self.rest.extend(std::iter::repeat_n(b'=', 4 - self.begun));
+                self.ended = true;
+            }
+        }
+    }
+
     pub(super) fn finish(self, out: &mut Vec<u8>) -> Result<(), Reason> {
-        decode_groups(&self.rest, out)
+        decode_groups(&self.rest, self.lenient, out)
     }
 }
 
-fn decode_groups(text: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
-    STANDARD
+fn decode_groups(text: &[u8], lenient: bool, out: &mut Vec<u8>) -> Result<(), Reason> {
+    let engine = if lenient { &LENIENT } else { &STANDARD };
+    engine
         .decode_vec(text, out)
         .map_err(|error| format!("bad base64: {}", error.to_string().to_lowercase()))
 }
@@ -151,6 +186,11 @@ mod tests {
         assert!(decode("aGVs*G8=", false).is_err());
         assert!(decode("aGVsbG8", false).is_err());
         assert!(decode("aGVs=bG8", false).is_err());
+        // Python's binascii.a2b_base64 gives the same.
         assert_eq!(decode("aG-Vs", true).unwrap(), b"hel");
+        assert_eq!(decode("aGX=", true).unwrap(), b"he");
+        assert_eq!(decode("aGk=aGk=", true).unwrap(), b"hi");
+        assert_eq!(decode("=aGVs", true).unwrap(), b"hel");
+        assert!(decode("aGk", true).is_err());
     }
 }

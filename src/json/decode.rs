@@ -1,16 +1,18 @@
 //! An image as JSON, entry by entry.
 
 use std::io::{Read, Write};
+use std::sync::Arc;
 
 use super::base64::Lines;
 use super::options::DecodeOptions;
 use super::out::Out;
 use super::print::{self, Style};
-use crate::error::{Location, Result, Warning};
+use crate::error::{Error, Location, Result, Warning};
 use crate::image::payload::Pending;
-use crate::image::{Entry, ImageReader, Payload};
+use crate::image::{Entry, ImageReader, Payload, QueuedMessage};
 use crate::limits::WARNINGS;
-use crate::schema::PayloadLayout;
+use crate::message::missing_fields;
+use crate::schema::{MessageType, PayloadLayout};
 
 /// What was printed, and what was odd about it.
 #[derive(Debug, Clone, Default)]
@@ -64,24 +66,26 @@ pub fn decode<R: Read>(
     out.member("entries");
     out.open(b'[');
     while let Some(entry) = reader.read_message()? {
-        report.note(reader, &entry);
+        if !entry.complete {
+            report.note(reader, entry.missing_fields());
+        }
         out.item();
-        print_entry(&mut out, reader, entry, options)?;
+        let queued = print_entry(&mut out, reader, entry, options)?;
+        report.note(reader, queued);
         report.entries += 1;
         out.spill()?;
     }
     out.close(b']');
     out.close(b'}');
     out.flush()?;
+    drop(out);
+    output.flush().map_err(Error::writing)?;
     Ok(report)
 }
 
 impl DecodeReport {
-    fn note<R: Read>(&mut self, reader: &ImageReader<R>, entry: &Entry) {
-        if entry.complete {
-            return;
-        }
-        for field in entry.missing_fields() {
+    fn note<R: Read>(&mut self, reader: &ImageReader<R>, missing: Vec<String>) {
+        for field in missing {
             let message = format!("required field `{field}` is missing");
             // What one entry lacks, the others of its kind lack as well: it is said once.
             let said = self
@@ -104,12 +108,13 @@ impl DecodeReport {
     }
 }
 
+/// Prints an entry. The result is the required fields that queued messages in its payload lack.
 fn print_entry<R: Read>(
     out: &mut Out<'_>,
     reader: &mut ImageReader<R>,
     entry: Entry,
     options: &DecodeOptions,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let style = Style {
         pretty: options.pretty,
         quote_big_ints: options.quote_big_ints,
@@ -123,10 +128,10 @@ fn print_entry<R: Read>(
         out.member("@raw");
         out.base64(raw);
     }
-    print_payload(out, reader, entry.offset, options, style)?;
+    let missing = print_payload(out, reader, entry.offset, options, style)?;
     out.close(b'}');
     reader.recycle(entry);
-    Ok(())
+    Ok(missing)
 }
 
 fn print_payload<R: Read>(
@@ -135,9 +140,10 @@ fn print_payload<R: Read>(
     offset: u64,
     options: &DecodeOptions,
     style: Style,
-) -> Result<()> {
+) -> Result<Vec<String>> {
+    let mut missing = Vec::new();
     if *reader.pending() == Pending::None {
-        return Ok(());
+        return Ok(missing);
     }
     if options.no_payload {
         let size = reader.skip_payload(offset)?;
@@ -146,10 +152,14 @@ fn print_payload<R: Read>(
             out.member("extra");
             out.quoted(&format!("... <{}>", human_size(size)));
         }
-        return Ok(());
+        return Ok(missing);
     }
     match reader.pending() {
-        Pending::Rest | Pending::Bytes { pad: 0, .. } => {
+        // Padding must be seen to be kept.
+        Pending::Bytes { pad, .. } if *pad > 0 && options.exact => {
+            missing = print_in_memory(out, reader, offset, options, style)?;
+        }
+        Pending::Rest | Pending::Bytes { .. } => {
             out.member("extra");
             out.text.push(b'"');
             let mut lines = Lines::default();
@@ -160,66 +170,79 @@ fn print_payload<R: Read>(
             lines.finish(&mut out.text);
             out.text.push(b'"');
         }
-        _ => {
-            let (payload, raw) = reader.read_payload(offset)?;
-            if let Some(raw) = raw.filter(|_| options.exact) {
-                out.member("@payload");
-                out.base64(&raw);
-            }
-            if let Some(payload) = payload {
-                out.member("extra");
-                print_in_memory(out, reader.layout(), &payload, style)?;
-            }
-        }
+        _ => missing = print_in_memory(out, reader, offset, options, style)?,
     }
-    Ok(())
+    Ok(missing)
 }
 
-fn print_in_memory(
+fn print_in_memory<R: Read>(
     out: &mut Out<'_>,
-    layout: &crate::schema::Layout,
-    payload: &Payload,
+    reader: &mut ImageReader<R>,
+    offset: u64,
+    options: &DecodeOptions,
     style: Style,
-) -> Result<()> {
+) -> Result<Vec<String>> {
+    let (payload, raw) = reader.read_payload(offset)?;
+    if let Some(raw) = raw.filter(|_| options.exact) {
+        out.member("@payload");
+        out.base64(&raw);
+    }
+    out.member("extra");
     match payload {
-        Payload::Bytes(bytes) => out.base64(bytes),
-        Payload::Queues(queues) => {
+        None => out.raw("null"),
+        Some(Payload::Bytes(bytes)) => out.base64(&bytes),
+        Some(Payload::Queues(queues)) => {
             out.open(b'{');
-            for (name, data) in queues {
+            for (name, data) in &queues {
                 out.member(name);
                 out.base64(data);
             }
             out.close(b'}');
         }
-        Payload::Words(words) => {
+        Some(Payload::Words(words)) => {
             out.open(b'[');
             for word in words {
                 out.item();
-                out.number(*word);
+                out.number(word);
             }
             out.close(b']');
         }
-        Payload::Messages(queued) => {
-            out.open(b'[');
-            for queued in queued {
-                out.item();
-                out.open(b'{');
-                if let Some(PayloadLayout::Messages { message, .. }) = &layout.payload {
-                    // Upstream prints these without the pretty forms, whatever was asked for.
-                    let style = Style {
-                        pretty: false,
-                        ..style
-                    };
-                    print::members(out, style, message, &queued.message)?;
-                }
-                out.close(b'}');
-                out.item();
-                out.base64(&queued.data);
+        Some(Payload::Messages(queued)) => {
+            let layout = Arc::clone(reader.layout());
+            if let Some(PayloadLayout::Messages { message, .. }) = &layout.payload {
+                return print_queued(out, message, &queued, style);
             }
-            out.close(b']');
         }
     }
-    Ok(())
+    Ok(Vec::new())
+}
+
+fn print_queued(
+    out: &mut Out<'_>,
+    ty: &MessageType,
+    queued: &[QueuedMessage],
+    style: Style,
+) -> Result<Vec<String>> {
+    // Upstream prints these without the pretty forms, whatever was asked for.
+    let style = Style {
+        pretty: false,
+        ..style
+    };
+    let mut missing = Vec::new();
+    out.open(b'[');
+    for (index, queued) in queued.iter().enumerate() {
+        out.item();
+        out.open(b'{');
+        print::members(out, style, ty, &queued.message)?;
+        out.close(b'}');
+        out.item();
+        out.base64(&queued.data);
+        out.spill()?;
+        let fields = missing_fields(ty, &queued.message).into_iter();
+        missing.extend(fields.map(|field| format!("extra[{}].{field}", 2 * index)));
+    }
+    out.close(b']');
+    Ok(missing)
 }
 
 /// A size as upstream writes it: steps of 1024, one decimal unless it is whole.
@@ -237,6 +260,7 @@ fn human_size(bytes: u64) -> String {
         }
         unit = unit.saturating_mul(1024);
     }
+    // Not reached: 64 bits end at 16 exabytes.
     format!("{bytes}B")
 }
 

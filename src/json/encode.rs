@@ -13,7 +13,7 @@ use crate::descriptor::ImageKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Entry, Head, ImageWriter};
 use crate::limits::ENTRIES_IN_MEMORY;
-use crate::message::decode;
+use crate::message;
 use crate::schema::Schema;
 
 /// What was written.
@@ -66,17 +66,23 @@ pub fn encode(
     };
     text.expect(b'{')?;
     let mut keys: Vec<String> = Vec::new();
+    let mut first = true;
     while !text.take(b'}')? {
-        if !keys.is_empty() {
+        if !first {
             text.expect(b',')?;
         }
         let key = string(&text.value(None)?.0)?;
         text.expect(b':')?;
-        if keys.contains(&key) && !options.lenient {
-            return Err(text.fail(format!("`{key}` stands twice")));
+        if keys.contains(&key) {
+            let (line, column) = text.place();
+            return Err(Error::new(ErrorKind::DuplicateKey(key)).at_line(line, column));
         }
         job.member(&key, &mut text)?;
-        keys.push(key);
+        // Only keys that mean something are kept: lenient reading takes any number of others.
+        first = false;
+        if ["magic", "entries", "@head"].contains(&key.as_str()) {
+            keys.push(key);
+        }
     }
     text.end()?;
     job.finish(&text)
@@ -98,8 +104,11 @@ impl<W: Write> Job<'_, W> {
     fn member<R: Read>(&mut self, key: &str, text: &mut Splitter<R>) -> Result<()> {
         match key {
             "magic" => {
+                text.peek()?;
+                let (line, column) = text.place();
                 let name = string(&text.value(None)?.0)?;
-                self.magic = Some(self.schema.kind(&name)?);
+                let kind = self.schema.kind(&name);
+                self.magic = Some(kind.map_err(|e| e.at_line(line, column))?);
             }
             "@head" => {
                 let name = string(&text.value(None)?.0)?;
@@ -117,12 +126,12 @@ impl<W: Write> Job<'_, W> {
                 let mut spool = SpooledTempFile::new(ENTRIES_IN_MEMORY);
                 let mut writer = BufWriter::new(&mut spool);
                 text.copy_value(&mut writer)?;
-                writer.flush()?;
+                writer.flush().map_err(Error::temporary)?;
                 drop(writer);
-                spool.seek(SeekFrom::Start(0))?;
+                spool.seek(SeekFrom::Start(0)).map_err(Error::temporary)?;
                 self.waiting = Some((spool, place));
             }
-            _ if self.options.lenient => text.copy_value(&mut std::io::sink())?,
+            _ if self.options.lenient => drop(text.value(None)?),
             _ => {
                 let (line, column) = text.place();
                 return Err(Error::new(ErrorKind::UnknownField {
@@ -141,7 +150,9 @@ impl<W: Write> Job<'_, W> {
             return Err(text.fail("`magic` is missing: it names the kind of image"));
         }
         if let Some((spool, place)) = self.waiting.take() {
-            self.entries(&mut Splitter::continued(spool, place))?;
+            let mut text = Splitter::continued(spool, place);
+            self.entries(&mut text)?;
+            text.end()?;
         }
         self.done
             .ok_or_else(|| text.fail("`entries` is missing: an array, which may be empty"))
@@ -158,7 +169,12 @@ impl<W: Write> Job<'_, W> {
         let mut count = 0;
         // go-criu's crit prints an image without entries as null.
         if text.peek()? == Some(b'n') {
-            text.value(None)?;
+            let value = text.value(None)?.0;
+            if value.text() != b"null" {
+                let (line, column) = value.place();
+                let what = "`entries` is an array".to_owned();
+                return Err(Error::new(ErrorKind::Json(what)).at_line(line, column));
+            }
         } else {
             text.expect(b'[')?;
             while !text.take(b']')? {
@@ -166,7 +182,7 @@ impl<W: Write> Job<'_, W> {
                     text.expect(b',')?;
                 }
                 self.entry(text, &mut writer, count)
-                    .map_err(|e| e.in_entry(count))?;
+                    .map_err(|e| if e.is_write() { e } else { e.in_entry(count) })?;
                 count += 1;
             }
         }
@@ -209,30 +225,36 @@ impl<W: Write> Job<'_, W> {
         entry.complete = reading.complete;
         entry.message = message;
         let pending = writer.pending(&entry);
-        extras.finish(&mut entry, &pending);
-        keep_raw(&mut entry, extras.raw);
+        let spooled = extras.finish(&mut entry, &pending, spooled)?;
+        keep_raw(&mut entry, extras.raw)?;
         let written = match spooled {
             Some(Spooled { data, length }) => writer.write_streamed(&entry, length, data),
             None => writer.write_entry(&entry),
         };
-        written.map_err(|error| match error.kind() {
-            ErrorKind::Io(_) => error,
-            _ => {
-                let (line, column) = value.place();
-                error.at_line(line, column)
+        written.map_err(|error| {
+            if error.is_write() {
+                return error;
             }
+            let (line, column) = value.place();
+            error.at_line(line, column)
         })
     }
 }
 
 /// Takes the bytes of `@raw` when they stand for the fields beside them; edited fields win.
-fn keep_raw(entry: &mut Entry, raw: Option<Vec<u8>>) {
-    if let Some(raw) = raw
-        && let Ok(decoded) = decode(&entry.ty, &raw)
-        && decoded.message == entry.message
-    {
+fn keep_raw(entry: &mut Entry, raw: Option<Vec<u8>>) -> Result<()> {
+    let Some(raw) = raw else { return Ok(()) };
+    let Ok(decoded) = message::decode(&entry.ty, &raw) else {
+        return Ok(());
+    };
+    // What they are encoded to is compared: the order of fields is not part of what they say.
+    let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+    message::encode(&entry.ty, &decoded.message, &mut theirs)?;
+    message::encode(&entry.ty, &entry.message, &mut ours)?;
+    if theirs == ours {
         entry.raw = Some(raw);
     }
+    Ok(())
 }
 
 /// A JSON string.

@@ -9,7 +9,6 @@
 //! `@head`: words in front that are not what the kind says. `@raw`, `@payload`: the bytes of what
 //! would not come back the same, when they were asked for.
 
-mod access;
 mod address;
 mod base64;
 mod decode;
@@ -17,6 +16,7 @@ mod encode;
 mod integer;
 mod options;
 mod out;
+mod path;
 mod payload;
 mod print;
 mod quopri;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Text is handed to the sink once there is this much of it, in bytes.
 const SPILL: usize = 64 << 10;
@@ -20,7 +20,7 @@ pub(super) struct Out<'w> {
 impl<'w> Out<'w> {
     pub(super) fn new(sink: Option<&'w mut dyn Write>, pretty: bool) -> Self {
         Out {
-            text: Vec::with_capacity(SPILL + SPILL / 4),
+            text: Vec::with_capacity(if sink.is_some() { SPILL + SPILL / 4 } else { 0 }),
             sink,
             pretty,
             depth: 0,
@@ -149,7 +149,7 @@ impl<'w> Out<'w> {
     /// Hands the text over.
     pub(super) fn flush(&mut self) -> Result<()> {
         if let Some(sink) = &mut self.sink {
-            sink.write_all(&self.text)?;
+            sink.write_all(&self.text).map_err(Error::writing)?;
             self.text.clear();
         }
         Ok(())

@@ -1,12 +1,14 @@
 //! Payloads out of JSON: the key `extra` of an entry, and the raw bytes that `--exact` adds.
 
 use std::fmt;
+use std::io::Read;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::base64;
 use super::options::Dialect;
 use super::read::{Extras, MessageSeed, NoExtras, Reading};
+use super::split::Spooled;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::payload::Pending;
 use crate::image::payload::from_bytes;
@@ -34,14 +36,32 @@ impl<'a> EntryExtras<'a> {
         }
     }
 
-    /// Puts the payload into the entry.
-    pub(super) fn finish(&mut self, entry: &mut Entry, pending: &Pending) {
+    /// Puts the payload into the entry. `spooled` is one that was too large for memory; it is given
+    /// back unless it has raw bytes to be compared with.
+    pub(super) fn finish(
+        &mut self,
+        entry: &mut Entry,
+        pending: &Pending,
+        spooled: Option<Spooled>,
+    ) -> Result<Option<Spooled>> {
         entry.payload = self.payload.take();
+        let Some(raw) = self.raw_payload.take() else {
+            return Ok(spooled);
+        };
+        if let Some(mut spooled) = spooled {
+            let mut data = Vec::new();
+            spooled
+                .data
+                .read_to_end(&mut data)
+                .map_err(Error::temporary)?;
+            entry.payload = Some(Payload::Bytes(data));
+        }
         // Taken when they stand for the payload beside them; an edited payload wins.
-        entry.raw_payload = self
-            .raw_payload
-            .take()
-            .filter(|raw| from_bytes(pending, raw) == entry.payload);
+        let stands_for = from_bytes(pending, &raw);
+        if stands_for.is_some() && stands_for == entry.payload {
+            entry.raw_payload = Some(raw);
+        }
+        Ok(None)
     }
 }
 
@@ -69,7 +89,7 @@ impl Extras for EntryExtras<'_> {
                 let what = format!("a {kind} image has no payloads");
                 return Err(reading.fail(Error::new(ErrorKind::Payload(what)).in_field("extra")));
             }
-            ("@raw" | "@payload", _) => {
+            ("@raw", _) | ("@payload", Some(_)) => {
                 let bytes = reading.member(key, map, |reading, map| {
                     let text = map.next_value::<String>()?;
                     base64::decode(&text, false).map_err(|what| reading.refuse(what))

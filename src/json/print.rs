@@ -4,7 +4,7 @@ use prost_reflect::{DynamicMessage, Value};
 
 use super::out::Out;
 use super::{address, integer, quopri, unknown};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::message::unknown_fields;
 use crate::schema::{Field, FieldKind, IntegerHint, MessageType, Shape, Types};
 
@@ -129,8 +129,10 @@ impl Printer<'_> {
                 self.members(out, self.types.shape(*index), message, hex)?;
                 out.close(b'}');
             }
-            // The plain schema makes no other pairs.
-            _ => out.raw("null"),
+            _ => {
+                let what = "the value is not of the field's type".to_owned();
+                return Err(Error::new(ErrorKind::Value(what)).in_field(&field.name));
+            }
         }
         Ok(())
     }

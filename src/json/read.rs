@@ -10,8 +10,10 @@ use serde::de::{
 use super::options::Dialect;
 use super::scalar::{self, Json};
 use super::unknown::UnknownSeed;
+use crate::bytes::too_deep;
 use crate::error::{Error, ErrorKind};
-use crate::message::{Unknown, decode_into};
+use crate::limits::MESSAGE_DEPTH;
+use crate::message::decode_into;
 use crate::schema::{Field, FieldKind, Shape, Types};
 
 /// What reading JSON needs to know everywhere, and where it stands.
@@ -21,6 +23,8 @@ pub(super) struct Reading {
     pub(super) lenient: bool,
     /// Whether every required field was there in all messages that were read.
     pub(super) complete: bool,
+    /// How deep messages may still nest.
+    depth: usize,
     /// The field that could not be read, from the inside out.
     path: Vec<Step>,
     /// The error, since serde's carries only text.
@@ -38,6 +42,7 @@ impl Reading {
             dialect,
             lenient,
             complete: true,
+            depth: MESSAGE_DEPTH,
             path: Vec::new(),
             error: None,
         }
@@ -65,6 +70,11 @@ impl Reading {
             1 => found.at_line(place.0, place.1 + column.saturating_sub(1)),
             _ => found.at_line(place.0 + line - 1, column),
         }
+    }
+
+    /// Forgets the outermost step of the field path.
+    pub(super) fn forget_outermost(&mut self) {
+        self.path.pop();
     }
 
     pub(super) fn fail<E: serde::de::Error>(&mut self, error: Error) -> E {
@@ -180,6 +190,10 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
             shape,
             extras,
         } = self;
+        let Some(depth) = reading.depth.checked_sub(1) else {
+            return Err(reading.fail(too_deep()));
+        };
+        reading.depth = depth;
         let mut message = DynamicMessage::new(shape.desc.clone());
         let mut seen = Seen::default();
         let mut extra_keys = Vec::new();
@@ -208,7 +222,8 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
                 }
                 Key::Other(key) => key,
             };
-            if extra_keys.contains(&key) && !reading.lenient {
+            // A strict reader knows all of these keys, so there are only a few.
+            if !reading.lenient && extra_keys.contains(&key) {
                 return Err(reading.fail(Error::new(ErrorKind::DuplicateKey(key))));
             }
             if key == "@unknown" {
@@ -227,12 +242,19 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
                 }
                 map.next_value::<IgnoredAny>()?;
             }
-            extra_keys.push(key);
+            if !reading.lenient {
+                extra_keys.push(key);
+            }
         }
         if let Some(fields) = unknown {
-            keep_unknown(types, shape, &mut message, &fields)
+            let mut bytes = Vec::new();
+            fields.iter().for_each(|field| field.put(&mut bytes));
+            // As if they stood behind the message: one that this schema does know becomes the field
+            // that it is.
+            reading.complete &= decode_into(types, shape, &mut message, &bytes, depth + 1)
                 .map_err(|error| reading.fail(error.in_field("@unknown")))?;
         }
+        reading.depth = depth + 1;
         reading.complete &= shape.fields.iter().enumerate().all(|(index, field)| {
             !field.required || seen.has(index) || message.has_field(&field.desc)
         });
@@ -244,19 +266,6 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
             .reading
             .refuse("null is no value; leave the field out".to_owned()))
     }
-}
-
-/// Puts unknown fields into a message as if they stood behind it: one that this schema does know
-/// becomes the field that it is.
-fn keep_unknown(
-    types: &Types,
-    shape: &Shape,
-    message: &mut DynamicMessage,
-    fields: &[Unknown],
-) -> Result<(), Error> {
-    let mut bytes = Vec::new();
-    fields.iter().for_each(|field| field.put(&mut bytes));
-    decode_into(types, shape, message, &bytes).map(drop)
 }
 
 enum Key {

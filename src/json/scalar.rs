@@ -105,13 +105,20 @@ pub(super) fn read(
         FieldKind::Message(_) | FieldKind::Group(_) => Err(refuse()),
         kind => match json {
             Json::Integer(v) => fit(kind, *v),
-            Json::Text(text) if field.hints.ip && address::looks_like_one(text) => {
+            Json::Text(text)
+                if field.hints.ip
+                    && field.repeated
+                    && matches!(kind, FieldKind::Uint32)
+                    && address::looks_like_one(text) =>
+            {
                 address::parse(text)
                     .map(|words| Value::List(words.into_iter().map(Value::U32).collect()))
                     .ok_or_else(|| format!("`{text}` is not an IP address").into())
             }
             Json::Text(text) => fit(kind, integer::parse(text, &field.hints.integer)?),
             Json::Bool(v) if lenient => fit(kind, i128::from(*v)),
+            // JSON's -0 comes as a float.
+            Json::Float(v) if *v == 0.0 && v.is_sign_negative() => fit(kind, 0),
             Json::Float(v) => Err(Refused {
                 what: format!("{v} is not an integer of 64 bits"),
                 hint: Some(

@@ -285,22 +285,26 @@ impl<R: Read> Splitter<R> {
         loop {
             let piece = self.buffer.get(from..).unwrap_or_default();
             let end = memchr::memchr2(b'"', b'\\', piece).unwrap_or(piece.len());
-            decoded.clear();
+            if piece.iter().take(end).any(u8::is_ascii_control) {
+                return Err(bad("a control character in a string".to_owned()));
+            }
             decoder
                 .push(piece.get(..end).unwrap_or_default(), &mut decoded)
                 .map_err(bad)?;
-            data.write_all(&decoded)?;
-            length += decoded.len() as u64;
+            if decoded.len() >= STEP {
+                data.write_all(&decoded).map_err(Error::temporary)?;
+                length += decoded.len() as u64;
+                decoded.clear();
+            }
             match piece.get(end) {
                 Some(b'"') => {
                     from += end + 1;
                     break;
                 }
                 Some(_) => {
-                    from += end;
-                    from += self.escape_length(from)?.ok_or_else(|| {
-                        bad("bad base64: an escape other than a line break".to_owned())
-                    })?;
+                    let (escape, byte) = self.escape(from + end).map_err(bad)?;
+                    from += end + escape;
+                    decoder.push(&[byte], &mut decoded).map_err(bad)?;
                 }
                 None => {
                     // A string has no line breaks, so the line numbers stay right; columns behind
@@ -313,22 +317,36 @@ impl<R: Read> Splitter<R> {
                 }
             }
         }
-        decoded.clear();
         decoder.finish(&mut decoded).map_err(bad)?;
-        data.write_all(&decoded)?;
+        data.write_all(&decoded).map_err(Error::temporary)?;
         length += decoded.len() as u64;
-        data.seek(SeekFrom::Start(0))?;
+        data.seek(SeekFrom::Start(0)).map_err(Error::temporary)?;
         self.buffer.splice(start..from, *b"null");
         Ok((start + 4, Spooled { data, length }))
     }
 
-    /// The length of an escape that stands for white space or for `/`; `None` for any other.
-    fn escape_length(&mut self, backslash: usize) -> Result<Option<usize>> {
-        Ok(match self.byte(backslash + 1)? {
-            Some(b'n' | b'r' | b't') => Some(2),
-            // Base64 has a slash, which JSON lets be escaped; nobody writes it so in a payload.
-            _ => None,
-        })
+    /// The length of the escape that begins here, and the character that it stands for, when that is
+    /// ASCII: base64 has no other.
+    fn escape(&mut self, backslash: usize) -> Result<(usize, u8), String> {
+        let bad = || "bad base64: an escape that stands for none of its characters".to_owned();
+        // Reading on fails here as reading does: the caller's next read says so.
+        let mut byte = |index| self.byte(index).ok().flatten().ok_or_else(bad);
+        match byte(backslash + 1)? {
+            b'n' => Ok((2, b'\n')),
+            b'r' => Ok((2, b'\r')),
+            b't' => Ok((2, b'\t')),
+            c @ (b'/' | b'\\' | b'"') => Ok((2, c)),
+            b'u' => {
+                let mut value = 0;
+                for index in 2..6 {
+                    let digit = char::from(byte(backslash + index)?).to_digit(16);
+                    value = value << 4 | digit.ok_or_else(bad)?;
+                }
+                let byte = u8::try_from(value).map_err(|_| bad())?;
+                Ok((6, byte))
+            }
+            _ => Err(bad()),
+        }
     }
 
     /// Copies the next value as it is, in the memory of one step.
@@ -356,7 +374,7 @@ impl<R: Read> Splitter<R> {
                     _ => {}
                 }
             }
-            output.write_all(&[byte])?;
+            output.write_all(&[byte]).map_err(Error::temporary)?;
             self.at += 1;
             self.compact();
         }

@@ -19,22 +19,26 @@ pub(crate) struct Decoded {
 /// Decodes a message. Offsets in errors count from the start of `bytes`.
 pub(crate) fn decode(ty: &MessageType, bytes: &[u8]) -> Result<Decoded> {
     let mut message = DynamicMessage::new(ty.descriptor().clone());
-    let complete = decode_into(&ty.types, ty.shape(), &mut message, bytes)?;
+    let complete = decode_into(&ty.types, ty.shape(), &mut message, bytes, MESSAGE_DEPTH)?;
     Ok(Decoded { message, complete })
 }
 
 /// Decodes into a message that may hold fields already, as protobuf merges them.
+///
+/// `depth` is how deep messages may still nest. The result says whether every required field of
+/// the message is there.
 pub(crate) fn decode_into(
     types: &Types,
     shape: &Shape,
     message: &mut DynamicMessage,
     bytes: &[u8],
+    depth: usize,
 ) -> Result<bool> {
     let mut decoder = Decoder {
         types,
         complete: true,
     };
-    decoder.message(shape, message, bytes, MESSAGE_DEPTH)?;
+    decoder.message(shape, message, bytes, depth)?;
     Ok(decoder.complete)
 }
 
@@ -96,9 +100,6 @@ impl Decoder<'_> {
             let Some(field) = shape.fields.get(index) else {
                 continue;
             };
-            if index < 128 {
-                seen |= 1 << index;
-            }
             if !run.values.is_empty() && run.index != index {
                 run.flush(shape, message);
             }
@@ -106,7 +107,9 @@ impl Decoder<'_> {
             let known = self
                 .field(field, wire, message, &mut run, &mut cursor, depth)
                 .map_err(|error| error.in_field(&field.name))?;
-            if !known {
+            if known {
+                seen |= if index < 128 { 1 << index } else { 0 };
+            } else {
                 cursor.skip(number, wire, depth)?;
                 keep(message, &wrap_stray(cursor.since(start)), start)?;
             }
@@ -131,20 +134,29 @@ impl Decoder<'_> {
         cursor: &mut Cursor<'_>,
         depth: usize,
     ) -> Result<bool> {
+        let start = cursor.position();
         let inner = match (&field.kind, wire) {
-            (FieldKind::Message(index), Wire::Bytes) => Some((*index, cursor.delimited()?)),
+            (FieldKind::Message(index), Wire::Bytes) => {
+                let bytes = cursor.delimited()?;
+                Some((*index, bytes, cursor.position() - bytes.len()))
+            }
             (FieldKind::Group(index), Wire::Group) => {
-                Some((*index, cursor.group(field.number, depth)?))
+                Some((*index, cursor.group(field.number, depth)?, start))
             }
             _ => None,
         };
-        if let Some((index, bytes)) = inner {
+        if let Some((index, bytes, base)) = inner {
             let shape = self.types.shape(index);
-            let base = (cursor.position() - bytes.len()) as u64;
+            let base = base as u64;
             if field.repeated {
                 let mut element = DynamicMessage::new(shape.desc.clone());
                 self.message(shape, &mut element, bytes, depth)
-                    .map_err(|e| e.shifted(base).in_field(&format!("[{}]", run.values.len())))?;
+                    .map_err(|error| {
+                        let before = message.get_field(&field.desc);
+                        let before = before.as_list().map_or(0, <[Value]>::len);
+                        let index = before + run.values.len();
+                        error.shifted(base).in_field(&format!("[{index}]"))
+                    })?;
                 run.values.push(Value::Message(element));
             } else if let Value::Message(whole) = message.get_field_mut(&field.desc) {
                 // A second occurrence is merged into the first, as protobuf has it.
@@ -153,12 +165,13 @@ impl Decoder<'_> {
             }
             return Ok(true);
         }
-        if field.repeated && wire == Wire::Bytes && element_wire(&field.kind) != Wire::Bytes {
+        let packable = !matches!(field.kind.wire(), Wire::Bytes | Wire::Group);
+        if field.repeated && wire == Wire::Bytes && packable {
             let packed = cursor.delimited()?;
             let base = (cursor.position() - packed.len()) as u64;
             let mut elements = Cursor::new(packed);
             while !elements.is_empty() {
-                let wire = element_wire(&field.kind);
+                let wire = field.kind.wire();
                 match scalar(&field.kind, wire, &mut elements).map_err(|e| e.shifted(base))? {
                     Some(value) => run.values.push(value),
                     None => return Ok(false),
@@ -183,22 +196,12 @@ fn keep(message: &mut DynamicMessage, raw: &[u8], at: usize) -> Result<()> {
     })
 }
 
-fn element_wire(kind: &FieldKind) -> Wire {
-    match kind {
-        FieldKind::Fixed32 | FieldKind::Sfixed32 | FieldKind::Float => Wire::Fixed32,
-        FieldKind::Fixed64 | FieldKind::Sfixed64 | FieldKind::Double => Wire::Fixed64,
-        FieldKind::String | FieldKind::Bytes | FieldKind::Message(_) => Wire::Bytes,
-        FieldKind::Group(_) => Wire::Group,
-        _ => Wire::Varint,
-    }
-}
-
 /// Reads a scalar; `None` when the wire type is not the one of its kind.
 ///
 /// Protobuf lets a varint be wider than its field and keeps the low bits.
 #[allow(clippy::cast_possible_truncation)]
 fn scalar(kind: &FieldKind, wire: Wire, cursor: &mut Cursor<'_>) -> Result<Option<Value>> {
-    if wire != element_wire(kind) {
+    if wire != kind.wire() {
         return Ok(None);
     }
     let value = match kind {

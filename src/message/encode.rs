@@ -1,7 +1,7 @@
 //! A dynamic message to protobuf bytes: fields in the order of their numbers, unknown ones among
 //! them, as CRIU's own protobuf-c writes them.
 
-use prost_reflect::{DynamicMessage, Value};
+use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
 
 use super::unknown::unknown_fields;
 use crate::bytes::{Wire, put_key, put_varint};
@@ -23,6 +23,14 @@ fn message_body(
     message: &DynamicMessage,
     out: &mut Vec<u8>,
 ) -> Result<()> {
+    if message.descriptor() != shape.desc {
+        let what = format!(
+            "a {} where a {} should be",
+            message.descriptor().full_name(),
+            shape.desc.full_name()
+        );
+        return Err(Error::new(ErrorKind::Value(what)));
+    }
     let unknown = unknown_fields(message)?;
     let mut unknown = unknown.iter().peekable();
     for (desc, value) in message.fields() {
@@ -69,7 +77,7 @@ fn put_one(types: &Types, field: &Field, value: &Value, out: &mut Vec<u8>) -> Re
         }
         (kind, value) => {
             let key_at = out.len();
-            put_key(out, field.number, wire_of(kind));
+            put_key(out, field.number, kind.wire());
             put_scalar(kind, value, out).inspect_err(|_| out.truncate(key_at))
         }
     }
@@ -92,16 +100,6 @@ fn delimited(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>) -> Result<()>) -
     put_varint(&mut prefix, length as u64);
     out.splice(start..=start, prefix);
     Ok(())
-}
-
-fn wire_of(kind: &FieldKind) -> Wire {
-    match kind {
-        FieldKind::Fixed32 | FieldKind::Sfixed32 | FieldKind::Float => Wire::Fixed32,
-        FieldKind::Fixed64 | FieldKind::Sfixed64 | FieldKind::Double => Wire::Fixed64,
-        FieldKind::String | FieldKind::Bytes | FieldKind::Message(_) => Wire::Bytes,
-        FieldKind::Group(_) => Wire::Group,
-        _ => Wire::Varint,
-    }
 }
 
 fn put_scalar(kind: &FieldKind, value: &Value, out: &mut Vec<u8>) -> Result<()> {

@@ -65,7 +65,10 @@ impl Layout {
             other => other,
         };
         let Some(entry) = &kind.entry else {
-            return Err(Error::new(ErrorKind::RawImage(kind.about.clone())));
+            return Err(Error::new(ErrorKind::RawImage {
+                kind: kind.name.clone(),
+                about: kind.about.clone(),
+            }));
         };
         let entry = message(entry)?;
         let head = kind.head.as_deref().map(message).transpose()?;

@@ -112,7 +112,7 @@ impl Schema {
         })
     }
 
-    /// The message of this name: with its package, or, where that is unambiguous, without.
+    /// The message of this name, with its package or without; of several, the first one by file name.
     ///
     /// # Errors
     ///
@@ -122,21 +122,25 @@ impl Schema {
         if let Some(known) = lock(&self.0.messages).get(name) {
             return Ok(known.clone());
         }
-        let unknown = || Error::new(ErrorKind::UnknownMessage(name.to_owned()));
         let last = name.rsplit('.').next().unwrap_or(name);
-        let file = self.0.source.file_declaring(last)?.ok_or_else(unknown)?;
-        let compiled = self.compile(&file)?;
-        let message = compiled
-            .schema
-            .get_file_by_name(&file)
-            .and_then(|file| {
+        for file in source::likely_first(self.0.source.names()?, last) {
+            let text = self.0.source.text(&file)?;
+            if !text.is_some_and(|text| source::mentions(&text, last)) {
+                continue;
+            }
+            let compiled = self.compile(&file)?;
+            let found = compiled.schema.get_file_by_name(&file).and_then(|file| {
                 file.messages()
                     .find(|m| m.full_name() == name || m.name() == name)
-            })
-            .ok_or_else(unknown)?;
-        let message = types::message_type(&message, &compiled.plain, &self.0.names)?;
-        lock(&self.0.messages).insert(name.to_owned(), message.clone());
-        Ok(message)
+            });
+            if let Some(message) = found {
+                let message = types::message_type(&message, &compiled.plain, &self.0.names)?;
+                // Of two threads that come here at once, both go on with the first one's type.
+                let mut messages = lock(&self.0.messages);
+                return Ok(messages.entry(name.to_owned()).or_insert(message).clone());
+            }
+        }
+        Err(Error::new(ErrorKind::UnknownMessage(name.to_owned())))
     }
 
     fn compile(&self, file: &str) -> Result<Compiled> {
@@ -151,8 +155,8 @@ impl Schema {
         })?;
         let plain = plain::plain_pool(&root)?;
         let compiled = Compiled { schema, plain };
-        lock(&self.0.compiled).insert(file.to_owned(), compiled.clone());
-        Ok(compiled)
+        let mut known = lock(&self.0.compiled);
+        Ok(known.entry(file.to_owned()).or_insert(compiled).clone())
     }
 
     /// The kind with its messages found.
@@ -161,8 +165,8 @@ impl Schema {
             return Ok(Arc::clone(known));
         }
         let layout = Arc::new(Layout::resolve(self, kind)?);
-        lock(&self.0.layouts).insert(kind.name.clone(), Arc::clone(&layout));
-        Ok(layout)
+        let mut known = lock(&self.0.layouts);
+        Ok(Arc::clone(known.entry(kind.name.clone()).or_insert(layout)))
     }
 
     /// Compiles every message that an image kind names, and checks that the payload fields of each

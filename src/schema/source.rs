@@ -17,25 +17,23 @@ pub(super) trait Source: fmt::Debug + Send + Sync {
 
     /// The text of a file; `None` when there is no such file.
     fn text(&self, name: &str) -> Result<Option<Cow<'_, str>>>;
+}
 
-    /// The file that declares this message (its last name component) at its top level.
-    ///
-    /// A search of the text, not a parse: 76 files are looked through in the time that parsing
-    /// one of them takes, and a .proto with a mistake hurts no one who doesn't need it.
-    fn file_declaring(&self, message: &str) -> Result<Option<String>> {
-        for name in self.names()? {
-            if let Some(text) = self.text(&name)?
-                && declares(&text, message)
-            {
-                return Ok(Some(name));
-            }
-        }
-        Ok(None)
-    }
+/// The files in the order in which a message (its last name component) is looked for: those first
+/// that are named like it, as CRIU's nearly all are.
+pub(super) fn likely_first(mut names: Vec<String>, message: &str) -> Vec<String> {
+    let stem = message.strip_suffix("_entry").unwrap_or(message);
+    let likely = format!("{}.proto", stem.replace('_', "-"));
+    names.sort_by_key(|name| !name.ends_with(&likely));
+    names
 }
 
 /// Whether a .proto text has a line that begins with `message NAME`.
-fn declares(text: &str, message: &str) -> bool {
+///
+/// A search, not a parse: 76 files are looked through in the time that parsing one of them takes,
+/// and a .proto with a mistake hurts no one who doesn't need it. It may say yes wrongly (in a
+/// comment, or for a message inside another), but not no.
+pub(super) fn mentions(text: &str, message: &str) -> bool {
     memmem::find_iter(text.as_bytes(), message).any(|at| {
         let before = text.get(..at).unwrap_or_default();
         let after = text.get(at + message.len()..).unwrap_or_default();
@@ -48,14 +46,14 @@ fn declares(text: &str, message: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::declares;
+    use super::mentions;
 
     #[test]
     fn a_declaration_is_told_from_a_mention() {
-        assert!(declares("syntax = \"proto2\";\nmessage a_b {", "a_b"));
-        assert!(declares("  message\ta_b{}", "a_b"));
-        assert!(!declares("message a_bc {", "a_b"));
-        assert!(!declares("// message a_b {", "a_b"));
-        assert!(!declares("message x { optional a_b y = 1; }", "a_b"));
+        assert!(mentions("syntax = \"proto2\";\nmessage a_b {", "a_b"));
+        assert!(mentions("  message\ta_b{}", "a_b"));
+        assert!(!mentions("message a_bc {", "a_b"));
+        assert!(!mentions("// message a_b {", "a_b"));
+        assert!(!mentions("message x { optional a_b y = 1; }", "a_b"));
     }
 }

@@ -6,10 +6,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use prost_reflect::{
-    Cardinality, DescriptorPool, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor,
+    Cardinality, DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind,
+    MessageDescriptor, ReflectMessage as _,
 };
 
 use super::hints::Hints;
+use crate::bytes::Wire;
 use crate::descriptor::Names;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -59,6 +61,12 @@ pub(crate) struct Types {
 }
 
 impl Types {
+    /// The shape of the message type that this message is of.
+    pub(crate) fn shape_of(&self, message: &DynamicMessage) -> Option<&Shape> {
+        let desc = message.descriptor();
+        self.shapes.iter().find(|shape| shape.desc == desc)
+    }
+
     #[allow(clippy::indexing_slicing)] // an index is only made together with its shape
     pub(crate) fn shape(&self, index: usize) -> &Shape {
         &self.shapes[index]
@@ -116,6 +124,27 @@ pub(crate) enum FieldKind {
     Message(usize),
     /// The same, in the wire format that protobuf gave up.
     Group(usize),
+}
+
+impl FieldKind {
+    /// How one value of this kind stands on the wire.
+    pub(crate) fn wire(&self) -> Wire {
+        match self {
+            FieldKind::Fixed32 | FieldKind::Sfixed32 | FieldKind::Float => Wire::Fixed32,
+            FieldKind::Fixed64 | FieldKind::Sfixed64 | FieldKind::Double => Wire::Fixed64,
+            FieldKind::String | FieldKind::Bytes | FieldKind::Message(_) => Wire::Bytes,
+            FieldKind::Group(_) => Wire::Group,
+            _ => Wire::Varint,
+        }
+    }
+
+    /// The index of the message type, when it is one.
+    pub(crate) fn message(&self) -> Option<usize> {
+        match self {
+            FieldKind::Message(index) | FieldKind::Group(index) => Some(*index),
+            _ => None,
+        }
+    }
 }
 
 /// An enum's names and numbers.

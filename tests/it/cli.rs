@@ -150,18 +150,18 @@ fn wrong_input_is_named_in_one_line() {
     fails(
         &["decode"],
         b"{\"magic\": \"PSTREE\"}",
-        "crit: stdin: this is text (JSON), not an image",
+        "crit: stdin: this is JSON, not an image",
     );
     fails(
         &["decode", "-i", "i386/pages-1.img"],
         b"",
-        "crit: i386/pages-1.img: page contents, one after another, in the order of a pagemap: \
-         a raw image, without magic and messages",
+        "crit: i386/pages-1.img: a raw image (page contents, one after another, in the order of a \
+         pagemap): it holds no messages",
     );
     fails(
         &["encode", "-i", IMAGE],
         b"",
-        "crit: simple/pstree.img: this is an image (PSTREE), not JSON",
+        "crit: simple/pstree.img: this is an image (PSTREE), not the JSON of an image",
     );
     fails(
         &["decode", "-i", "nothing.img"],
@@ -334,4 +334,89 @@ fn usage_errors_and_the_version_are_as_upstream_has_them() {
         let help = crit(&[command, "--help"], b"").quiet().text();
         assert!(help.contains("Usage: crit"), "{help}");
     }
+}
+
+#[test]
+fn open_descriptors_are_written_to_as_such() {
+    let run = crit(&["decode", "-i", IMAGE, "-o", "/dev/stdout"], b"").quiet();
+    assert_eq!(run.text(), golden(".json"));
+    let run = crit(&["decode", "-i", IMAGE, "-o", "/proc/self/fd/1"], b"").quiet();
+    assert_eq!(run.text(), golden(".json"));
+}
+
+#[test]
+fn output_errors_name_the_output_and_input_errors_the_input() {
+    let full = |args: &[&str]| {
+        let run = crit(args, b"");
+        assert_eq!(run.code, 2);
+        run.stderr
+    };
+    let dir = fresh_dir();
+    let ghost = dir.path().join("ghost-file-1.img");
+    let mut bytes = image("ghost/ghost-file-1.img");
+    bytes.resize(1 << 20, 0);
+    fs::write(&ghost, bytes).unwrap();
+    let stderr = full(&["decode", "-i", ghost.to_str().unwrap(), "-o", "/dev/full"]);
+    assert!(
+        stderr.starts_with("crit: /dev/full: No space left"),
+        "{stderr}"
+    );
+    let stderr = full(&["encode", "-i", "."]);
+    assert_eq!(stderr, "crit: .: is a directory\n");
+    for args in [["--version"], ["--help"]] {
+        let full = fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let status = Command::new(env!("CARGO_BIN_EXE_crit"))
+            .args(args)
+            .stdout(full)
+            .status();
+        // Not 101: that would be a panic.
+        assert_ne!(status.unwrap().code(), Some(101), "{args:?}");
+    }
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let status = Command::new(env!("CARGO_BIN_EXE_crit"))
+        .args(["decode", "-i", "nothing"])
+        .stderr(full)
+        .status();
+    assert_eq!(status.unwrap().code(), Some(2));
+}
+
+#[test]
+fn page_records_of_the_first_crius_are_named_and_counted() {
+    let mut records = 0x5608_4025u32.to_le_bytes().to_vec();
+    for address in [0x40_0000u64, 0x40_1000, 0] {
+        records.extend(address.to_le_bytes());
+        records.extend([7; 4096]);
+    }
+    let dir = fresh_dir();
+    fs::write(dir.path().join("pages-7.img"), &records).unwrap();
+    let run = crit_in(dir.path(), &["info", "pages-7.img"], b"").quiet();
+    assert_eq!(
+        run.json(),
+        serde_json::json!({"magic": "PAGES_OLD", "count": 3})
+    );
+    for (args, input) in [
+        (&["decode", "-i", "pages-7.img"][..], &b""[..]),
+        (&["decode"], &records),
+    ] {
+        let run = crit_in(dir.path(), args, input);
+        assert_eq!(run.code, 2);
+        assert!(
+            run.stderr
+                .contains("page contents with an address before each page"),
+            "{}",
+            run.stderr
+        );
+    }
+    let stdin = crit_in(dir.path(), &["info", "-"], &records).quiet();
+    assert_eq!(stdin.json()["count"], 3);
+    // A file of two bytes is a raw image too when its name says so.
+    fs::write(dir.path().join("pages-8.img"), "ab").unwrap();
+    let run = crit_in(dir.path(), &["info", "pages-8.img"], b"");
+    assert!(run.stderr.contains("a raw image"), "{}", run.stderr);
 }

@@ -303,3 +303,132 @@ fn entries_may_stand_before_the_magic() {
     let turned = format!("{{\n\"entries\": {entries},\n {magic}}}");
     assert!(encoded(&turned, &EncodeOptions::default()).unwrap() == image);
 }
+
+#[test]
+fn exact_brings_back_strays_in_the_order_that_they_had() {
+    let message = Message::new()
+        .bytes(3, b"x")
+        .bytes(1, b"y")
+        .varint(2, 1)
+        .varint(4, 1);
+    let image = wire::single(wire::PSTREE, &message);
+    let json = decoded(&image, &DecodeOptions::default().exact(true)).unwrap();
+    let back = encoded(&json, &EncodeOptions::default().lenient(true)).unwrap();
+    assert!(back == image, "{json}");
+}
+
+#[test]
+fn exact_brings_back_the_padding_of_a_payload_too_large_for_memory() {
+    let desc = (1..=7).fold(Message::new(), |m, n| m.varint(n, 0));
+    let size = 900_001;
+    let segment = Message::new().message(1, &desc).varint(2, size as u64);
+    let mut payload = vec![7; size];
+    payload.extend([0xff; 3]);
+    let mut image = wire::image(0x4628_3044);
+    wire::entry(&mut image, &segment, &payload);
+    let json = decoded(&image, &DecodeOptions::default().exact(true)).unwrap();
+    assert!(encoded(&json, &EncodeOptions::default()).unwrap() == image);
+}
+
+#[test]
+fn a_large_payload_is_read_by_the_same_rules_as_a_small_one() {
+    for size in [3_000, 3_000_000] {
+        // 0xff in base64 is made of slashes, which JSON may escape, and of characters beyond.
+        let ghost = |extra: &str| {
+            format!(
+                r#"{{"magic": "GHOST_FILE", "entries": [{{"uid": 0, "gid": 0, "mode": 0, "extra": "{extra}"}}]}}"#
+            )
+        };
+        let plain = encoded(&ghost(&"////".repeat(size / 3)), &EncodeOptions::default()).unwrap();
+        for escaped in ["\\/\\/\\/\\/", "\\u002f/\\u002F/", "////\\n\\r\\t"] {
+            let image = encoded(&ghost(&escaped.repeat(size / 3)), &EncodeOptions::default());
+            assert!(image.unwrap() == plain, "{escaped}");
+        }
+        for bad in ["////\n", "////\\u20ac", "///*"] {
+            refused(&ghost(&bad.repeat(size / 3)));
+        }
+    }
+}
+
+#[test]
+fn an_edited_entry_is_written_anew_with_its_payload() {
+    let desc = (1..=7).fold(Message::new(), |m, n| m.varint(n, 0));
+    let mut bytes = wire::image(0x4628_3044);
+    wire::entry(
+        &mut bytes,
+        &Message::new().message(1, &desc).varint(2, 2),
+        b"ab\xff\xff",
+    );
+    let schema = criu_images::Schema::bundled().unwrap();
+    let mut image = criu_images::Image::read(&schema, bytes.as_slice()).unwrap();
+    image.entries[0].set("size", 1).unwrap();
+    // The payload has two bytes: the fields must fit it.
+    assert!(image.write(std::io::sink()).is_err());
+    image.entries[0].set_payload(Some(criu_images::Payload::Bytes(b"a".to_vec())));
+    let mut written = Vec::new();
+    image.write(&mut written).unwrap();
+    assert!(written.ends_with(b"a\0\0\0"));
+}
+
+#[test]
+fn a_refused_edit_leaves_the_entry_as_it_was() {
+    let schema = criu_images::Schema::bundled().unwrap();
+    let bytes = image("tree/core-100.img");
+    let mut core = criu_images::Image::read(&schema, bytes.as_slice()).unwrap();
+    let entry = &mut core.entries[0];
+    for (path, value) in [
+        ("ti_arm.nothing", "1"),
+        ("ti_arm.clear_tid_addr", "x"),
+        ("tc.comm[1]", "x"),
+    ] {
+        entry.set(path, value).unwrap_err();
+    }
+    assert!(entry.get("ti_arm").unwrap().is_null());
+    let error = entry.set("tc.sigactions[1].flags", "x").unwrap_err();
+    assert_eq!(error.location().field, "tc.sigactions[1].flags");
+    entry.set("tc.comm", "renamed").unwrap();
+    assert_eq!(entry.get("tc.comm").unwrap(), "renamed");
+    assert_eq!(entry.get("tc.sigactions[1].flags").unwrap(), 0);
+}
+
+#[test]
+fn an_error_inside_a_list_names_the_element_that_it_is_in() {
+    // cgroup: a set, a controller, and a set that is cut short.
+    let set = Message::new().varint(1, 1);
+    let message = Message::new().message(1, &set).message(2, &Message::new());
+    let message = message.bytes(1, &[0x08]);
+    let image = wire::single(0x5938_3330, &message);
+    let error = decoded(&image, &DecodeOptions::default()).unwrap_err();
+    assert_eq!(error.location().field, "sets[1].id");
+}
+
+#[test]
+fn the_types_of_the_library_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<criu_images::Schema>();
+    shared::<criu_images::Image>();
+    shared::<criu_images::Entry>();
+    shared::<criu_images::Error>();
+    shared::<criu_images::ImageReader<std::fs::File>>();
+    shared::<criu_images::ImageWriter<std::fs::File>>();
+}
+
+#[test]
+fn threads_that_meet_at_the_first_use_of_a_schema_can_write_each_others_entries() {
+    use criu_images::{Image, ImageKinds, Schema};
+    assert!(ImageKinds::bundled().is_ok());
+    let bytes = image("simple/pstree.img");
+    let schema = Schema::bundled().unwrap();
+    let barrier = std::sync::Barrier::new(8);
+    let images: Vec<Image> = std::thread::scope(|scope| {
+        let read = || {
+            barrier.wait();
+            Image::read(&schema, bytes.as_slice()).unwrap()
+        };
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(read)).collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    let mut all = Image::new(&schema, "PSTREE").unwrap();
+    all.entries = images.into_iter().flat_map(|image| image.entries).collect();
+    all.write(std::io::sink()).unwrap();
+}

@@ -147,7 +147,7 @@ fn raw_images_are_named_as_what_they_are() {
     for fixture in fixtures().iter().filter(|f| f.is_raw()) {
         let error = summarize(&schema, fixture.bytes.as_slice(), Some(&fixture.name)).unwrap_err();
         assert!(
-            matches!(error.kind(), ErrorKind::RawImage(_)),
+            matches!(error.kind(), ErrorKind::RawImage { .. }),
             "{}: {error}",
             fixture.name
         );

@@ -36,9 +36,10 @@ fn a_duplicate_key_is_refused() {
         &pstree(&format!("{ENTRY}, \"pid\": 2")),
         "entry 0, line 2 column 49: `pid` stands twice",
     );
-    strict_only(
-        r#"{"magic": "PSTREE", "magic": "PSTREE", "entries": []}"#,
-        "line 1 column 29: `magic` stands twice",
+    let twice = r#"{"magic": "PSTREE", "magic": "PSTREE", "entries": []}"#;
+    assert_eq!(
+        refused(twice).to_string(),
+        "line 1 column 29: `magic` stands twice"
     );
 }
 
@@ -186,9 +187,9 @@ fn json_that_was_made_without_payloads_is_refused_as_such() {
 #[test]
 fn text_that_is_no_image_is_refused_with_what_it_is() {
     for (text, message) in [
-        ("", "this is nothing, not JSON"),
-        ("[1]", "this is a JSON array, not JSON"),
-        ("hello", "this is something else, not JSON"),
+        ("", "this is nothing, not the JSON of an image"),
+        ("[1]", "this is a JSON array, not the JSON of an image"),
+        ("hello", "this is something else, not the JSON of an image"),
         (
             "{",
             "line 1 column 2: the text ends in the middle of a value",
@@ -203,11 +204,11 @@ fn text_that_is_no_image_is_refused_with_what_it_is() {
         ),
         (
             r#"{"magic": "PSTRE", "entries": []}"#,
-            "unknown image kind `PSTRE`",
+            "line 1 column 11: unknown image kind `PSTRE`",
         ),
         (
             r#"{"magic": "PAGES", "entries": []}"#,
-            "page contents, one after another, in the order of a pagemap: a raw image, without magic and messages",
+            "a raw image (page contents, one after another, in the order of a pagemap): it holds no messages",
         ),
         (
             r#"{"magic": "PSTREE", "entries": []} x"#,
@@ -231,7 +232,7 @@ fn text_that_is_no_image_is_refused_with_what_it_is() {
     );
     assert_eq!(
         error.unwrap_err().to_string(),
-        "this is an image (PSTREE), not JSON"
+        "this is an image (PSTREE), not the JSON of an image"
     );
     assert!(image.is_empty());
 }
@@ -260,4 +261,105 @@ fn messages_nested_too_deep_are_refused_and_a_hundred_levels_are_not() {
         let error = super::support::decoded(&nested(levels), &Default::default()).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::TooDeep(_)), "{error}");
     }
+}
+
+#[test]
+fn entries_that_are_no_array_are_refused_wherever_they_stand() {
+    for json in [
+        r#"{"magic": "PSTREE", "entries": nonsense}"#,
+        r#"{"magic": "PSTREE", "entries": null5}"#,
+        r#"{"entries": [] xyz, "magic": "PSTREE"}"#,
+        r#"{"entries": 5, "magic": "PSTREE"}"#,
+    ] {
+        refused(json);
+    }
+}
+
+#[test]
+fn raw_payload_bytes_can_t_get_round_the_checks() {
+    let error = refused(&pstree(&format!("{ENTRY}, \"@payload\": \"QUJD\"")));
+    assert!(
+        matches!(error.kind(), ErrorKind::UnknownField { .. }),
+        "{error}"
+    );
+    let pipe =
+        r#"{"magic": "PIPES_DATA", "entries": [{"pipe_id": 1, "bytes": 10, "@payload": "QUJD"}]}"#;
+    assert!(refused(pipe).to_string().contains("the payload is missing"));
+}
+
+#[test]
+fn nothing_can_follow_the_content_of_a_ghost_file_without_chunks() {
+    let json = r#"{"magic": "GHOST_FILE", "entries": [
+        {"uid": 0, "gid": 0, "mode": 0, "extra": "QUJD"}, {"len": 3, "off": 0, "extra": "REVG"}]}"#;
+    let error = refused(json);
+    assert!(error.to_string().contains("nothing can follow"), "{error}");
+}
+
+#[test]
+fn required_fields_are_missed_in_queued_messages_and_behind_unknown_ones() {
+    let desc =
+        r#""desc": {"key": 1, "uid": 0, "gid": 0, "cuid": 0, "cgid": 0, "mode": 0, "id": 1}"#;
+    let json = format!(
+        r#"{{"magic": "IPCNS_MSG", "entries": [{{{desc}, "qbytes": 1, "qnum": 1, "extra": [{{}}, ""]}}]}}"#
+    );
+    let error = refused(&json);
+    assert!(
+        matches!(error.kind(), ErrorKind::MissingField(_)),
+        "{error}"
+    );
+    let core = r#"{"magic": "CORE", "entries": [{"mtype": "X86_64",
+        "@unknown": [{"number": 3, "wire": "bytes", "value": ""}]}]}"#;
+    let error = refused(core);
+    assert!(
+        matches!(error.kind(), ErrorKind::MissingField(f) if f == "tc.task_state"),
+        "{error}"
+    );
+}
+
+#[test]
+fn encode_nests_messages_no_deeper_than_decode() {
+    let nested = |levels: usize| {
+        let open = r#"{"name": "n", "namespaces": ["#.repeat(levels - 1);
+        let close = "]}".repeat(levels - 1);
+        format!(
+            r#"{{"magic": "APPARMOR", "entries": [{{"namespaces": [{open}{{"name": "n"}}{close}]}}]}}"#
+        )
+    };
+    let image = encoded(&nested(99), &EncodeOptions::default()).unwrap();
+    plain(&image);
+    let error = refused(&nested(100));
+    assert!(matches!(error.kind(), ErrorKind::TooDeep(_)), "{error}");
+}
+
+#[test]
+fn minus_zero_is_zero() {
+    encoded(
+        &pstree(&ENTRY.replace("\"ppid\": 0", "\"ppid\": -0")),
+        &EncodeOptions::default(),
+    )
+    .unwrap();
+}
+
+#[test]
+fn lenient_takes_base64_as_python_does() {
+    let pipe = |bytes: u32, extra: &str| {
+        let json = format!(
+            r#"{{"magic": "PIPES_DATA", "entries": [{{"pipe_id": 1, "bytes": {bytes}, "extra": "{extra}"}}]}}"#
+        );
+        let image = encoded(&json, &EncodeOptions::default().lenient(true)).unwrap();
+        image[image.len() - bytes as usize..].to_vec()
+    };
+    assert_eq!(pipe(2, "aGX="), b"he");
+    assert_eq!(pipe(2, "aGk=aGk="), b"hi");
+    assert_eq!(pipe(3, "a*G-Vs"), b"hel");
+}
+
+#[test]
+fn many_unknown_keys_are_taken_in_linear_time_when_lenient() {
+    let keys = |count: usize| {
+        let keys: Vec<String> = (0..count).map(|i| format!("\"k{i}\": 1")).collect();
+        pstree(&format!("{ENTRY}, {}", keys.join(", ")))
+    };
+    // A search through all of them for each would take minutes.
+    encoded(&keys(300_000), &EncodeOptions::default().lenient(true)).unwrap();
 }

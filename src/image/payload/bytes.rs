@@ -7,11 +7,11 @@
 use std::io::Read;
 
 use super::super::input::{Input, short_payload};
-use super::{Fit, Payload, Pending, Read2, all_zero, pad_zeros, padding, wrong_length};
+use super::{Fit, Payload, Pending, ReadPayload, all_zero, pad_zeros, padding, wrong_length};
 use crate::error::Result;
 use crate::limits::READ_STEP;
 
-pub(super) fn read<R: Read>(input: &mut Input<R>, length: u64, pad: u32) -> Result<Read2> {
+pub(super) fn read<R: Read>(input: &mut Input<R>, length: u64, pad: u32) -> Result<ReadPayload> {
     let mut data = Vec::new();
     input.payload(&mut data, length)?;
     let mut zeros = Vec::new();
@@ -20,7 +20,7 @@ pub(super) fn read<R: Read>(input: &mut Input<R>, length: u64, pad: u32) -> Resu
     Ok((Some(Payload::Bytes(data)), raw))
 }
 
-pub(super) fn read_rest<R: Read>(input: &mut Input<R>) -> Result<Read2> {
+pub(super) fn read_rest<R: Read>(input: &mut Input<R>) -> Result<ReadPayload> {
     let mut data = Vec::new();
     let _: Result<(), u64> = input.append(&mut data, u64::MAX)?;
     Ok((Some(Payload::Bytes(data)), None))
@@ -85,6 +85,6 @@ pub(super) fn write(data: &[u8], length: u64, pad: u32, fit: Fit, out: &mut Vec<
         }
     }
     out.extend_from_slice(data);
-    pad_zeros(out, data.len(), pad);
+    pad_zeros(out, length, pad);
     Ok(())
 }

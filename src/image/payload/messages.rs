@@ -6,9 +6,9 @@ use std::io::Read;
 use prost_reflect::DynamicMessage;
 
 use super::super::input::Input;
-use super::{Fit, Payload, Read2, all_zero, misfit, pad_zeros, padding};
+use super::{Fit, Payload, ReadPayload, all_zero, misfit, pad_zeros, padding};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{self, integer};
+use crate::message::{self, integer, missing_fields};
 use crate::schema::{FieldNumber, MessageType};
 
 /// One message of a SysV message queue.
@@ -58,7 +58,7 @@ pub(super) fn read<R: Read>(
     ty: &MessageType,
     size: FieldNumber,
     pad: u32,
-) -> Result<Read2> {
+) -> Result<ReadPayload> {
     let mut queued = Vec::new();
     let mut raw = Vec::new();
     let mut canonical = true;
@@ -117,25 +117,28 @@ pub(super) fn write(
     }
     for (index, QueuedMessage { message, data }) in queued.iter().enumerate() {
         let length = integer(message, size);
-        let mut data = data.as_slice();
-        if data.len() as u64 != length {
-            if fit == Fit::Strict {
+        if fit == Fit::Strict {
+            if data.len() as u64 != length {
                 return Err(misfit(format!(
                     "queued message {index} has {} bytes, its fields say {length}",
                     data.len()
                 )));
             }
-            let length = usize::try_from(length).unwrap_or(usize::MAX);
-            data = data.get(..length).unwrap_or(data);
+            if let Some(field) = missing_fields(ty, message).into_iter().next() {
+                let error = Error::new(ErrorKind::MissingField(field));
+                return Err(error.in_field(&format!("extra[{}]", 2 * index)));
+            }
         }
+        let cut = usize::try_from(length).unwrap_or(usize::MAX);
+        let data = data.get(..cut).unwrap_or(data);
         let mut encoded = Vec::new();
         message::encode(ty, message, &mut encoded)?;
-        let length = u32::try_from(encoded.len())
+        let encoded_length = u32::try_from(encoded.len())
             .map_err(|_| misfit("a queued message of more than 4 GiB".to_owned()))?;
-        out.extend(length.to_le_bytes());
+        out.extend(encoded_length.to_le_bytes());
         out.extend(encoded);
         out.extend_from_slice(data);
-        pad_zeros(out, data.len(), pad);
+        pad_zeros(out, length, pad);
     }
     Ok(())
 }

@@ -57,7 +57,7 @@ pub(crate) enum Pending {
 }
 
 /// A payload as it was read, and its raw bytes where writing it anew would give others.
-pub(crate) type Read2 = (Option<Payload>, Option<Vec<u8>>);
+pub(crate) type ReadPayload = (Option<Payload>, Option<Vec<u8>>);
 
 /// What follows the entry at this index.
 pub(crate) fn pending(layout: &Layout, index: u64, message: &DynamicMessage) -> Pending {
@@ -105,7 +105,7 @@ fn sized_bytes(sized: &SizedBytes, message: &DynamicMessage) -> Pending {
 }
 
 /// How many bytes of padding follow `length` bytes.
-pub(super) fn padding(length: u64, pad: u32) -> u64 {
+fn padding(length: u64, pad: u32) -> u64 {
     match u64::from(pad) {
         0 => 0,
         pad => (pad - length % pad) % pad,
@@ -113,7 +113,7 @@ pub(super) fn padding(length: u64, pad: u32) -> u64 {
 }
 
 /// Reads what follows a message, into memory.
-pub(super) fn read<R: Read>(input: &mut Input<R>, pending: Pending) -> Result<Read2> {
+pub(super) fn read<R: Read>(input: &mut Input<R>, pending: Pending) -> Result<ReadPayload> {
     match pending {
         Pending::None => Ok((None, None)),
         Pending::Bytes { length, pad } => bytes::read(input, length, pad),
@@ -222,16 +222,34 @@ pub(crate) fn write(
     }
 }
 
-/// The padding unit of a payload of `length` bytes that is copied from elsewhere, or why it does not
-/// fit its message; `None` when it is to be left out.
-pub(super) fn streamed_pad(pending: &Pending, length: u64, fit: Fit) -> Result<Option<u32>> {
+/// How much of a payload that is copied from elsewhere is written, and how many zeros behind it.
+pub(super) struct Streamed {
+    pub(super) length: u64,
+    pub(super) zeros: u64,
+}
+
+/// How a payload of `length` bytes fits a message, or why it doesn't; `None` when it is left out.
+pub(super) fn streamed(pending: &Pending, length: u64, fit: Fit) -> Result<Option<Streamed>> {
+    let whole = Streamed { length, zeros: 0 };
     match pending {
-        Pending::Rest => Ok(Some(0)),
+        Pending::Rest => Ok(Some(whole)),
         Pending::Bytes {
             length: wanted,
             pad,
-        } if *wanted == length || (fit == Fit::Lenient && *pad == 0) => Ok(Some(*pad)),
-        Pending::Bytes { length: wanted, .. } => Err(wrong_length(length, *wanted)),
+        } => {
+            if *wanted != length && fit == Fit::Strict {
+                return Err(wrong_length(length, *wanted));
+            }
+            // Upstream cuts the padded ones to their size, and writes the others as they are.
+            Ok(Some(Streamed {
+                length: if *pad > 0 {
+                    length.min(*wanted)
+                } else {
+                    length
+                },
+                zeros: padding(*wanted, *pad),
+            }))
+        }
         Pending::None if fit == Fit::Lenient => Ok(None),
         other => Err(wrong_kind(other)),
     }
@@ -280,9 +298,9 @@ fn misfit(what: String) -> Error {
     Error::new(ErrorKind::Payload(what))
 }
 
-/// Appends zeros up to a multiple of `pad`, counted from `length`.
-fn pad_zeros(out: &mut Vec<u8>, length: usize, pad: u32) {
-    let zeros = usize::try_from(padding(length as u64, pad)).unwrap_or(0);
+/// Appends the zeros that follow `length` bytes.
+fn pad_zeros(out: &mut Vec<u8>, length: u64, pad: u32) {
+    let zeros = usize::try_from(padding(length, pad)).unwrap_or(0);
     out.resize(out.len() + zeros, 0);
 }
 

@@ -3,10 +3,13 @@
 use std::io::Read;
 
 use super::super::input::Input;
-use super::{Fit, Payload, Read2, misfit};
+use super::{Fit, Payload, ReadPayload, misfit};
 use crate::error::Result;
 
-pub(super) fn read<R: Read>(input: &mut Input<R>, queues: Vec<(String, u64)>) -> Result<Read2> {
+pub(super) fn read<R: Read>(
+    input: &mut Input<R>,
+    queues: Vec<(String, u64)>,
+) -> Result<ReadPayload> {
     let mut read = Vec::new();
     for (name, length) in queues {
         let mut data = Vec::new();

@@ -3,10 +3,10 @@
 use std::io::Read;
 
 use super::super::input::Input;
-use super::{Payload, Read2, all_zero, misfit, pad_zeros, padding};
+use super::{Payload, ReadPayload, all_zero, misfit, pad_zeros, padding};
 use crate::error::Result;
 
-pub(super) fn read<R: Read>(input: &mut Input<R>, count: u64, pad: u32) -> Result<Read2> {
+pub(super) fn read<R: Read>(input: &mut Input<R>, count: u64, pad: u32) -> Result<ReadPayload> {
     let length = count.saturating_mul(2);
     let mut raw = Vec::new();
     input.payload(&mut raw, length)?;
@@ -28,6 +28,6 @@ pub(super) fn write(words: &[u16], count: u64, pad: u32, out: &mut Vec<u8>) -> R
         )));
     }
     out.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-    pad_zeros(out, words.len() * 2, pad);
+    pad_zeros(out, count * 2, pad);
     Ok(())
 }
