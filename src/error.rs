@@ -129,6 +129,9 @@ pub enum ErrorKind {
     /// No message has this name.
     #[error("the schema has no message `{0}`")]
     UnknownMessage(String),
+    /// No message is known for a magic, or the schema does not have it.
+    #[error("{0}")]
+    NoMessage(String),
     /// A .proto file of the schema can't be compiled.
     #[error("schema: {0}")]
     Schema(String),

@@ -64,7 +64,10 @@ pub use image::{
     Entry, Head, Image, ImageReader, ImageWriter, Payload, QueuedMessage, Summary, summarize,
 };
 pub use json::{DecodeOptions, DecodeReport, Dialect, EncodeOptions, EncodeReport, decode, encode};
-pub use schema::{MessageType, Schema};
+pub use schema::{
+    Change, Contents, EnumInfo, FieldInfo, Finding, KindInfo, MessageInfo, MessageType, Origin,
+    Schema, diff,
+};
 
 /// The crate that messages are made with: its types are part of this crate's interface.
 pub use prost_reflect;

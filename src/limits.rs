@@ -23,3 +23,15 @@ pub const ENTRIES_IN_MEMORY: usize = 4 << 20;
 
 /// How many warnings are kept for one image; the rest are counted.
 pub const WARNINGS: usize = 20;
+
+/// The largest .proto file, header or descriptor set that is read, in bytes. CRIU's largest has 10 KiB.
+pub const PROTO_FILE: u64 = 16 << 20;
+
+/// How many .proto files a schema directory may have. CRIU has 76.
+pub const PROTO_FILES: usize = 10_000;
+
+/// How deep directories of .proto files may nest.
+pub const PROTO_DEPTH: usize = 16;
+
+/// How deep brackets may nest in a .proto file: the compiler recurses into them.
+pub const PROTO_NESTING: usize = 100;

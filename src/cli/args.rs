@@ -17,8 +17,39 @@ pub(super) struct Args {
     /// Print the version
     #[arg(long)]
     pub(super) version: bool,
+    #[command(flatten)]
+    pub(super) schema: SchemaArgs,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
+}
+
+/// Where the schema comes from, on every subcommand.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Schema")]
+pub(super) struct SchemaArgs {
+    /// Take the schema from this CRIU checkout (any version), or from a directory of .proto files
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "CRIT_SCHEMA_DIR",
+        hide_env_values = true
+    )]
+    pub(super) schema_dir: Option<PathBuf>,
+    /// Take the schema from a compiled FileDescriptorSet (protoc, buf, `crit schema export`)
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        conflicts_with = "schema_dir"
+    )]
+    pub(super) descriptor_set: Option<PathBuf>,
+    /// Lay the image kinds of this file over the built-in ones (the form of descriptors/images.json)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) descriptors: Vec<PathBuf>,
+    /// Take every entry for this message, whatever the magic says
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) message: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -35,6 +66,74 @@ pub(super) enum Command {
     /// Print the kind of an image and the number of its entries
     #[command(infer_long_args = true)]
     Info(Info),
+    /// Look at schemas: which magic stands for which message, what changed between two CRIUs
+    #[command(infer_long_args = true, subcommand)]
+    Schema(SchemaCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SchemaCommand {
+    /// List the image kinds: magic, message, payload, file names, and who says so
+    #[command(infer_long_args = true)]
+    List(Json),
+    /// Show a magic or a message with its fields
+    #[command(infer_long_args = true)]
+    Show(SchemaShow),
+    /// Tell what differs between two schemas; exit code 1 when something does
+    #[command(infer_long_args = true)]
+    Diff(SchemaDiff),
+    /// Check that a schema compiles and that its magics have messages; exit code 1 when not
+    #[command(infer_long_args = true)]
+    Check(SchemaCheck),
+    /// Write the schema as a FileDescriptorSet that protoc and buf read
+    #[command(infer_long_args = true)]
+    Export(SchemaExport),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Json {
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct SchemaShow {
+    /// A magic (PSTREE, 0x50273030), a message (pstree_entry) or an enum
+    pub(super) name: String,
+    /// Show the messages inside it as well
+    #[arg(long)]
+    pub(super) nested: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct SchemaDiff {
+    /// A checkout, a directory of .proto files, a descriptor set, or `built-in`
+    pub(super) a: PathBuf,
+    /// The same
+    pub(super) b: PathBuf,
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct SchemaCheck {
+    /// A checkout, a directory of .proto files, a descriptor set, or `built-in`; without it, the schema in use
+    pub(super) dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct SchemaExport {
+    /// Write to this file
+    #[arg(short = 'o', long = "out", alias = "output", value_name = "FILE", value_parser = path())]
+    pub(super) output: Option<PathBuf>,
+    /// Print the size of what was written as JSON
+    #[command(flatten)]
+    pub(super) json: Json,
 }
 
 /// Where input comes from and output goes.
@@ -69,6 +168,9 @@ pub(super) struct Decode {
     /// Add the raw bytes to entries that would not come back byte for byte
     #[arg(long)]
     pub(super) exact: bool,
+    /// The file is a single message without header or magic; --message says which
+    #[arg(long)]
+    pub(super) bare: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -107,6 +209,9 @@ pub(super) struct Show {
     /// Name payloads by their size only
     #[arg(long)]
     pub(super) nopl: bool,
+    /// The file is a single message without header or magic; --message says which
+    #[arg(long)]
+    pub(super) bare: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -4,45 +4,72 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::args::{BigInts, Decode, Show};
-use super::input;
+use super::args::{BigInts, Decode, SchemaArgs, Show};
 use super::output::Output;
-use super::report::warn;
-use crate::error::Result;
+use super::report::{say, warn};
+use super::{input, source};
+use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageReader;
 use crate::json::{self, DecodeOptions};
 use crate::schema::Schema;
 
-pub(super) fn run(args: &Decode) -> Result<ExitCode> {
+pub(super) fn run(args: &Decode, source: &SchemaArgs) -> Result<ExitCode> {
     let options = DecodeOptions::default()
         .pretty(args.pretty)
         .no_payload(args.nopl)
         .quote_big_ints(args.big_ints == BigInts::String)
         .exact(args.exact);
-    decode(
-        args.files.input.as_deref(),
-        args.files.output.as_deref(),
-        &options,
-    )
+    let job = Job {
+        input: args.files.input.as_deref(),
+        output: args.files.output.as_deref(),
+        bare: args.bare,
+        options,
+    };
+    job.run(source)
 }
 
-pub(super) fn show(args: &Show) -> Result<ExitCode> {
-    let options = DecodeOptions::default().pretty(true).no_payload(args.nopl);
-    decode(Some(&args.input), None, &options)
+pub(super) fn show(args: &Show, source: &SchemaArgs) -> Result<ExitCode> {
+    let job = Job {
+        input: Some(&args.input),
+        output: None,
+        bare: args.bare,
+        options: DecodeOptions::default().pretty(true).no_payload(args.nopl),
+    };
+    job.run(source)
 }
 
-fn decode(
-    input: Option<&Path>,
-    output: Option<&Path>,
-    options: &DecodeOptions,
-) -> Result<ExitCode> {
-    let schema = Schema::bundled()?;
+/// One image to decode.
+struct Job<'a> {
+    input: Option<&'a Path>,
+    output: Option<&'a Path>,
+    bare: bool,
+    options: DecodeOptions,
+}
+
+impl Job<'_> {
+    fn run(self, source: &SchemaArgs) -> Result<ExitCode> {
+        let schema = source::schema(source)?;
+        let bare = match (self.bare, &source.message) {
+            (false, _) => None,
+            (true, Some(message)) => Some(message.as_str()),
+            (true, None) => {
+                let what = "--bare needs --message: nothing else says which message it is";
+                return Err(Error::new(ErrorKind::UnknownMessage(what.to_owned())));
+            }
+        };
+        decode(&schema, &self, bare)
+    }
+}
+
+fn decode(schema: &Schema, job: &Job<'_>, bare: Option<&str>) -> Result<ExitCode> {
+    let (input, output, options) = (job.input, job.output, &job.options);
     let input = input::open(input)?;
     let from = input.label().to_owned();
     // The name of a file says something about what is in it; that of stdin does not.
-    let reader = match &input.name {
-        Some(name) => ImageReader::named(&schema, input.data, name),
-        None => ImageReader::new(&schema, input.data),
+    let reader = match (bare, &input.name) {
+        (Some(message), _) => ImageReader::bare(schema, input.data, message),
+        (None, Some(name)) => ImageReader::named(schema, input.data, name),
+        (None, None) => ImageReader::new(schema, input.data),
     };
     let mut reader = reader.map_err(|error| error.in_file(&from))?;
     let mut output = Output::open(output)?;
@@ -52,6 +79,16 @@ fn decode(
         output.write_all(b"\n").map_err(|e| output.error(e))?;
     }
     output.commit()?;
+    if report.unknown_fields > 0 {
+        let fields = match report.unknown_fields {
+            1 => "1 field that the schema lacks was".to_owned(),
+            n => format!("{n} fields that the schema lacks were"),
+        };
+        say(&format!(
+            "crit: warning: {from}: {fields} kept under @unknown"
+        ));
+        say("hint: --schema-dir with a checkout of the CRIU that wrote the image names them");
+    }
     warn(&report.warnings, report.more_warnings, &from);
     Ok(ExitCode::SUCCESS)
 }

@@ -2,15 +2,14 @@
 
 use std::process::ExitCode;
 
-use super::args::{Dialect, Encode};
-use super::input;
+use super::args::{Dialect, Encode, SchemaArgs};
 use super::output::Output;
+use super::{input, source};
 use crate::error::Result;
 use crate::json::{self, EncodeOptions};
-use crate::schema::Schema;
 
-pub(super) fn run(args: &Encode) -> Result<ExitCode> {
-    let schema = Schema::bundled()?;
+pub(super) fn run(args: &Encode, source: &SchemaArgs) -> Result<ExitCode> {
+    let schema = source::schema(source)?;
     let input = input::open(args.files.input.as_deref())?;
     let from = input.label().to_owned();
     let mut output = Output::open(args.files.output.as_deref())?;

@@ -6,13 +6,12 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::args::Info;
-use super::input;
+use super::args::{Info, SchemaArgs};
 use super::output::Output;
 use super::report::report;
+use super::{input, source};
 use crate::error::Result;
 use crate::image::{Summary, summarize};
-use crate::schema::Schema;
 
 /// One image. Upstream's object, with the file in front when there are several.
 #[derive(Serialize)]
@@ -23,8 +22,8 @@ struct Row<'a> {
     count: u64,
 }
 
-pub(super) fn run(args: &Info) -> Result<ExitCode> {
-    let schema = Schema::bundled()?;
+pub(super) fn run(args: &Info, source: &SchemaArgs) -> Result<ExitCode> {
+    let schema = source::schema(source)?;
     let read = |path: &Path| -> Result<Summary> {
         let input = input::open(Some(path))?;
         let from = input.label().to_owned();

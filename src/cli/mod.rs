@@ -7,6 +7,8 @@ mod info;
 mod input;
 mod output;
 mod report;
+mod schema;
+mod source;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -43,10 +45,11 @@ fn dispatch(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     match &args.command {
-        Some(Command::Decode(args)) => decode::run(args),
-        Some(Command::Encode(args)) => encode::run(args),
-        Some(Command::Show(args)) => decode::show(args),
-        Some(Command::Info(args)) => info::run(args),
+        Some(Command::Decode(decode)) => decode::run(decode, &args.schema),
+        Some(Command::Encode(encode)) => encode::run(encode, &args.schema),
+        Some(Command::Show(show)) => decode::show(show, &args.schema),
+        Some(Command::Info(info)) => info::run(info, &args.schema),
+        Some(Command::Schema(command)) => schema::run(command, &args.schema),
         None => {
             // As upstream: a usage line, not the whole help.
             let mut command = <Args as clap::CommandFactory>::command();

@@ -67,6 +67,9 @@ pub struct ImageKind {
     /// One line for people.
     #[serde(default)]
     pub about: String,
+    /// There is no row for this magic: that its images are plain entries is an assumption.
+    #[serde(skip)]
+    pub assumed: bool,
 }
 
 /// What follows a message as raw bytes, and which fields of the message say how much of it.
@@ -158,6 +161,23 @@ impl ImageKind {
         self.files.iter().any(|p| pattern::matches(p, file_name))
     }
 
+    /// A kind of which only the magic is known: plain entries, as most images are.
+    #[must_use]
+    pub fn plain(name: &str, magic: u32) -> Self {
+        ImageKind {
+            name: name.to_owned(),
+            magic: Some(magic),
+            alias_of: None,
+            family: Family::Common,
+            files: Vec::new(),
+            entry: None,
+            head: None,
+            payload: None,
+            about: String::new(),
+            assumed: true,
+        }
+    }
+
     fn parse(row: serde_json::Value) -> Result<Self> {
         let name = row.get("name").and_then(|n| n.as_str()).unwrap_or("?");
         let bad = |what: String| Error::new(ErrorKind::Descriptor(format!("row `{name}`: {what}")));
@@ -197,37 +217,84 @@ impl ImageKinds {
     ///
     /// The table is not JSON, or a row is wrong: it is named.
     pub fn parse(text: &str) -> Result<Self> {
-        let table: Table = serde_json::from_str(text)
-            .map_err(|e| Error::new(ErrorKind::Descriptor(e.to_string())))?;
         let mut kinds = ImageKinds { rows: Vec::new() };
-        for row in table.images {
-            let kind = ImageKind::parse(row)?;
-            let bad = |what: String| {
-                Error::new(ErrorKind::Descriptor(format!(
-                    "row `{}`: {what}",
-                    kind.name
-                )))
-            };
-            if kinds.by_name(&kind.name).is_some() {
-                return Err(bad("the name stands twice".into()));
-            }
-            let same = kind.magic.and_then(|magic| kinds.by_magic(magic));
-            match (&kind.alias_of, same) {
-                (None, Some(other)) => {
-                    return Err(bad(format!(
-                        "the magic is that of `{}`: say so with alias_of",
-                        other.name
-                    )));
-                }
-                (Some(alias), other) if other.map(|o| &o.name) != Some(alias) => {
-                    return Err(bad(format!(
-                        "alias_of `{alias}`, but that row is not above with the same magic"
-                    )));
-                }
-                _ => kinds.rows.push(Arc::new(kind)),
-            }
+        for kind in ImageKinds::rows(text)? {
+            kinds.add(kind)?;
         }
         Ok(kinds)
+    }
+
+    /// The rows of a table, each checked by itself.
+    pub(crate) fn rows(text: &str) -> Result<Vec<ImageKind>> {
+        let table: Table = serde_json::from_str(text)
+            .map_err(|e| Error::new(ErrorKind::Descriptor(e.to_string())))?;
+        table.images.into_iter().map(ImageKind::parse).collect()
+    }
+
+    /// Adds a row that must not contradict the others.
+    fn add(&mut self, kind: ImageKind) -> Result<()> {
+        let bad = |what: String| {
+            Err(Error::new(ErrorKind::Descriptor(format!(
+                "row `{}`: {what}",
+                kind.name
+            ))))
+        };
+        if self.by_name(&kind.name).is_some() {
+            return bad("the name stands twice".into());
+        }
+        let same = kind.magic.and_then(|magic| self.by_magic(magic));
+        match (&kind.alias_of, same) {
+            (None, Some(other)) => bad(format!(
+                "the magic is that of `{}`: say so with alias_of",
+                other.name
+            )),
+            (Some(alias), other) if other.map(|o| &o.name) != Some(alias) => bad(format!(
+                "alias_of `{alias}`, but that row is not above with the same magic"
+            )),
+            _ => {
+                self.rows.push(Arc::new(kind));
+                Ok(())
+            }
+        }
+    }
+
+    /// Lays a row over those that are there: the one of its magic, and the one of its name, go.
+    /// What was an alias of a row that goes becomes one of this row.
+    pub(crate) fn lay_over(&mut self, kind: Arc<ImageKind>) {
+        let replaced = |row: &ImageKind| {
+            row.name == kind.name
+                || (kind.magic.is_some() && row.alias_of.is_none() && row.magic == kind.magic)
+        };
+        let gone: Vec<String> = self
+            .rows
+            .iter()
+            .filter(|row| replaced(row))
+            .map(|row| row.name.clone())
+            .collect();
+        let place = self.rows.iter().position(|row| replaced(row));
+        self.rows.retain(|row| !replaced(row));
+        for row in &mut self.rows {
+            if row
+                .alias_of
+                .as_ref()
+                .is_some_and(|alias| gone.contains(alias))
+            {
+                let row = Arc::make_mut(row);
+                row.alias_of = Some(kind.name.clone());
+            }
+        }
+        // The old name still leads here, for JSON that was made by it.
+        for name in gone.iter().filter(|name| **name != kind.name) {
+            self.rows.push(Arc::new(ImageKind {
+                name: name.clone(),
+                alias_of: Some(kind.name.clone()),
+                files: Vec::new(),
+                ..(*kind).clone()
+            }));
+        }
+        // In the place of the one that went; aliases may stand before it now, which is no harm.
+        let place = place.unwrap_or(self.rows.len()).min(self.rows.len());
+        self.rows.insert(place, kind);
     }
 
     /// All rows, in the order of the table.

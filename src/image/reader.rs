@@ -69,6 +69,18 @@ impl<R: Read> ImageReader<R> {
         Self::open(schema, input, Some(name)).map_err(|error| error.in_file(name))
     }
 
+    /// A reader of a file that is a single message, without magic and size, as the AMD GPU plugin of
+    /// CRIU writes them.
+    ///
+    /// # Errors
+    ///
+    /// The schema has no such message.
+    pub fn bare(schema: &Schema, input: R, message: &str) -> Result<Self> {
+        let layout = schema.bare_layout(message)?;
+        let head = Head::of(&layout.kind);
+        Ok(Self::starting(Input::new(input), layout, head, None))
+    }
+
     fn open(schema: &Schema, input: R, name: Option<&str>) -> Result<Self> {
         let mut input = Input::new(input);
         match start(schema, &mut input, name)? {
@@ -207,8 +219,8 @@ impl<R: Read> ImageReader<R> {
             return Ok(None);
         };
         let ty = self.layout.entry_type(self.count - 1).clone();
-        let decoded =
-            message::decode(&ty, &self.buffer).map_err(|error| error.shifted(offset + 4))?;
+        let decoded = message::decode(&ty, &self.buffer)
+            .map_err(|error| error.shifted(offset + if self.layout.bare { 0 } else { 4 }))?;
         self.pending = payload::pending(&self.layout, self.count - 1, &decoded.message);
         Ok(Some(Entry {
             ty,
@@ -223,6 +235,11 @@ impl<R: Read> ImageReader<R> {
 
     /// Reads the next entry's bytes into the buffer; `None` at the end.
     fn next_frame(&mut self) -> Result<Option<()>> {
+        if self.layout.bare {
+            self.buffer.clear();
+            let _: Result<(), u64> = self.input.append(&mut self.buffer, u64::MAX)?;
+            return Ok((self.count == 1).then_some(()));
+        }
         let offset = self.input.offset();
         let Some(size) = self.input.word("the size of an entry")? else {
             return Ok(None);
@@ -318,19 +335,19 @@ pub(super) fn start<R: Read>(
         })?,
         None => first,
     };
-    let Some(kind) = schema.kinds().by_magic(magic) else {
+    let Some(kind) = schema.kind_of_magic(magic) else {
         return Err(match raw {
             Some(kind) => raw_image(kind),
             None => unknown_magic(magic, &beginning),
         });
     };
-    if let Some(records) = page_records(schema, input, kind, base)? {
+    if let Some(records) = page_records(schema, input, &kind, base)? {
         return Ok(Start::PageRecords(records));
     }
     let head = Head {
         family: family.unwrap_or(Family::None),
     };
-    Ok(Start::Messages(schema.layout(kind)?, head))
+    Ok(Start::Messages(schema.layout(&kind)?, head))
 }
 
 /// The kind of page records with this magic, when this file holds such records.
@@ -375,8 +392,8 @@ fn unknown_magic(magic: u32, beginning: &[u8]) -> Error {
             .with_hint("`crit encode` makes an image from JSON"),
         _ if is_text => Error::new(ErrorKind::NotAnImage { json: false }),
         _ => Error::new(ErrorKind::UnknownMagic(magic)).with_hint(
-            "raw images (pages-*.img and others) have no magic; \
-             for an image of another CRIU, its schema is needed",
+            "raw images (pages-*.img and others) have no magic; --schema-dir with a checkout of the \
+             CRIU that wrote the image knows its magics, --message NAME takes it for entries of a message",
         ),
     }
 }

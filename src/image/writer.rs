@@ -47,14 +47,28 @@ impl<W: Write> ImageWriter<W> {
                 .flat_map(u32::to_le_bytes),
         );
         buffer.extend(kind.magic.unwrap_or_default().to_le_bytes());
-        Ok(ImageWriter {
+        Ok(Self::starting(layout, buffer, output))
+    }
+
+    /// A writer of a file that is a single message, without magic and size.
+    ///
+    /// # Errors
+    ///
+    /// The schema has no such message.
+    pub fn bare(schema: &Schema, message: &str, output: W) -> Result<Self> {
+        let layout = schema.bare_layout(message)?;
+        Ok(Self::starting(layout, Vec::new(), output))
+    }
+
+    fn starting(layout: Arc<Layout>, buffer: Vec<u8>, output: W) -> Self {
+        ImageWriter {
             output,
             layout,
             count: 0,
             ended: false,
             buffer,
             fit: Fit::Strict,
-        })
+        }
     }
 
     /// Takes what upstream's crit takes: required fields that are missing, payloads that don't fit
@@ -156,13 +170,17 @@ impl<W: Write> ImageWriter<W> {
     /// Counts an entry; nothing can follow a payload that goes on to the end of the image.
     fn written(&mut self, pending: &Pending) {
         self.count += 1;
-        self.ended = *pending == Pending::Rest;
+        self.ended = self.layout.bare || *pending == Pending::Rest;
     }
 
     /// Puts the size and the message into the buffer.
     fn put_message(&mut self, entry: &Entry) -> Result<()> {
         if self.ended {
-            let what = "nothing can follow the content of a file that is not in chunks";
+            let what = if self.layout.bare {
+                "a bare file is one message, without others behind it"
+            } else {
+                "nothing can follow the content of a file that is not in chunks"
+            };
             return Err(Error::new(ErrorKind::Payload(what.to_owned())));
         }
         let expected = self.layout.entry_type(self.count);
@@ -180,6 +198,9 @@ impl<W: Write> ImageWriter<W> {
         {
             return Err(Error::new(ErrorKind::MissingField(field))
                 .with_hint("--lenient encodes it without the field"));
+        }
+        if self.layout.bare {
+            return entry.encode(&mut self.buffer);
         }
         let start = self.buffer.len();
         self.buffer.extend([0; 4]);

@@ -24,6 +24,8 @@ pub struct DecodeReport {
     pub warnings: Vec<Warning>,
     /// How many more warnings there were.
     pub more_warnings: u64,
+    /// Fields that the schema lacks, in messages at any depth. They are kept under `@unknown`.
+    pub unknown_fields: u64,
 }
 
 /// Prints an image as JSON, without a newline at the end.
@@ -56,8 +58,23 @@ pub fn decode<R: Read>(
 ) -> Result<DecodeReport> {
     let mut out = Out::new(Some(&mut output), options.pretty);
     let mut report = DecodeReport::default();
+    if reader.kind().assumed && !reader.layout().bare {
+        report.warn(
+            reader,
+            None,
+            format!(
+                "nothing is known of {} but its message {}: taken for plain entries",
+                reader.kind().name,
+                reader.layout().entry.name()
+            ),
+        );
+    }
     out.open(b'{');
-    out.member("magic");
+    out.member(if reader.layout().bare {
+        "@bare"
+    } else {
+        "magic"
+    });
     out.string(&reader.kind().name);
     if let Some(head) = reader.head().name(reader.kind()) {
         out.member("@head");
@@ -78,6 +95,7 @@ pub fn decode<R: Read>(
     out.close(b']');
     out.close(b'}');
     out.flush()?;
+    report.unknown_fields = out.unknown_fields;
     drop(out);
     output.flush().map_err(Error::writing)?;
     Ok(report)
@@ -87,24 +105,28 @@ impl DecodeReport {
     fn note<R: Read>(&mut self, reader: &ImageReader<R>, missing: Vec<String>) {
         for field in missing {
             let message = format!("required field `{field}` is missing");
-            // What one entry lacks, the others of its kind lack as well: it is said once.
-            let said = self
-                .warnings
-                .iter()
-                .any(|warning| warning.message == message);
-            if said || self.warnings.len() == WARNINGS {
-                self.more_warnings += 1;
-                continue;
-            }
-            self.warnings.push(Warning {
-                at: Location {
-                    file: reader.name().map(str::to_owned),
-                    entry: Some(self.entries),
-                    ..Location::default()
-                },
-                message,
-            });
+            self.warn(reader, Some(self.entries), message);
         }
+    }
+
+    fn warn<R: Read>(&mut self, reader: &ImageReader<R>, entry: Option<u64>, message: String) {
+        // What one entry lacks, the others of its kind lack as well: it is said once.
+        let said = self
+            .warnings
+            .iter()
+            .any(|warning| warning.message == message);
+        if said || self.warnings.len() == WARNINGS {
+            self.more_warnings += 1;
+            return;
+        }
+        self.warnings.push(Warning {
+            at: Location {
+                file: reader.name().map(str::to_owned),
+                entry,
+                ..Location::default()
+            },
+            message,
+        });
     }
 }
 

@@ -60,6 +60,7 @@ pub fn encode(
         options,
         magic: None,
         head: None,
+        bare: None,
         output: Some(output),
         done: None,
         waiting: None,
@@ -80,7 +81,7 @@ pub fn encode(
         job.member(&key, &mut text)?;
         // Only keys that mean something are kept: lenient reading takes any number of others.
         first = false;
-        if ["magic", "entries", "@head"].contains(&key.as_str()) {
+        if ["magic", "entries", "@head", "@bare"].contains(&key.as_str()) {
             keys.push(key);
         }
     }
@@ -94,6 +95,8 @@ struct Job<'a, W: Write> {
     options: &'a EncodeOptions,
     magic: Option<Arc<ImageKind>>,
     head: Option<Head>,
+    /// The message of a file that is nothing else.
+    bare: Option<String>,
     output: Option<W>,
     done: Option<EncodeReport>,
     /// Entries that came before the magic, and the line and column where they began.
@@ -103,6 +106,14 @@ struct Job<'a, W: Write> {
 impl<W: Write> Job<'_, W> {
     fn member<R: Read>(&mut self, key: &str, text: &mut Splitter<R>) -> Result<()> {
         match key {
+            "@bare" => {
+                text.peek()?;
+                let (line, column) = text.place();
+                let name = string(&text.value(None)?.0)?;
+                let message = self.schema.message(&name);
+                message.map_err(|e| e.at_line(line, column))?;
+                self.bare = Some(name);
+            }
             "magic" => {
                 text.peek()?;
                 let (line, column) = text.place();
@@ -119,7 +130,7 @@ impl<W: Write> Job<'_, W> {
                     text.fail(format!("`@head` is v1, common or service, not `{name}`"))
                 })?);
             }
-            "entries" if self.magic.is_some() => self.entries(text)?,
+            "entries" if self.magic.is_some() || self.bare.is_some() => self.entries(text)?,
             "entries" => {
                 text.peek()?;
                 let place = text.place();
@@ -146,7 +157,7 @@ impl<W: Write> Job<'_, W> {
     }
 
     fn finish<R: Read>(mut self, text: &Splitter<R>) -> Result<EncodeReport> {
-        if self.magic.is_none() {
+        if self.magic.is_none() == self.bare.is_none() {
             return Err(text.fail("`magic` is missing: it names the kind of image"));
         }
         if let Some((spool, place)) = self.waiting.take() {
@@ -160,12 +171,19 @@ impl<W: Write> Job<'_, W> {
 
     /// Encodes the array of entries.
     fn entries<R: Read>(&mut self, text: &mut Splitter<R>) -> Result<()> {
-        let (Some(kind), Some(output)) = (self.magic.clone(), self.output.take()) else {
+        let Some(output) = self.output.take() else {
             return Ok(());
         };
-        let head = self.head.unwrap_or_else(|| Head::of(&kind));
-        let mut writer =
-            ImageWriter::new(self.schema, &kind, head, output)?.lenient(self.options.lenient);
+        let writer = match (&self.magic, &self.bare) {
+            (Some(kind), _) => {
+                let head = self.head.unwrap_or_else(|| Head::of(kind));
+                ImageWriter::new(self.schema, kind, head, output)?
+            }
+            (None, Some(message)) => ImageWriter::bare(self.schema, message, output)?,
+            (None, None) => return Ok(()),
+        };
+        let kind = Arc::clone(&writer.layout().kind);
+        let mut writer = writer.lenient(self.options.lenient);
         let mut count = 0;
         // go-criu's crit prints an image without entries as null.
         if text.peek()? == Some(b'n') {

@@ -15,6 +15,8 @@ pub(super) struct Out<'w> {
     depth: usize,
     /// Whether the array or object that is open has nothing in it yet.
     empty: bool,
+    /// How many fields were printed that the schema lacks.
+    pub(super) unknown_fields: u64,
 }
 
 impl<'w> Out<'w> {
@@ -25,6 +27,7 @@ impl<'w> Out<'w> {
             pretty,
             depth: 0,
             empty: true,
+            unknown_fields: 0,
         }
     }
 

@@ -65,6 +65,7 @@ impl Printer<'_> {
         }
         let unknown_here = unknown_fields(message)?;
         if !unknown_here.is_empty() {
+            out.unknown_fields += unknown_here.len() as u64;
             out.member("@unknown");
             unknown::print(out, self.style.quote_big_ints, &unknown_here);
         }

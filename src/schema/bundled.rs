@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::source::Source;
+use super::source::{Source, SourceFile};
 use crate::error::Result;
 
 macro_rules! bundled {
@@ -106,12 +106,12 @@ impl Source for Bundled {
         Ok(FILES.iter().map(|(name, _)| (*name).to_owned()).collect())
     }
 
-    fn text(&self, name: &str) -> Result<Option<Cow<'_, str>>> {
+    fn file(&self, name: &str) -> Result<Option<SourceFile<'_>>> {
         let found = FILES.binary_search_by_key(&name, |(name, _)| name);
         Ok(found
             .ok()
             .and_then(|i| FILES.get(i))
-            .map(|(_, text)| Cow::Borrowed(*text)))
+            .map(|(_, text)| SourceFile::Text(Cow::Borrowed(text))))
     }
 }
 
@@ -129,7 +129,7 @@ mod tests {
         on_disk.sort();
         assert_eq!(Bundled.names().unwrap(), on_disk);
         for name in on_disk {
-            assert!(Bundled.text(&name).unwrap().is_some(), "{name}");
+            assert!(Bundled.file(&name).unwrap().is_some(), "{name}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use prost_reflect::DescriptorPool;
 use protox::file::{File, FileResolver, GoogleFileResolver};
 
-use super::source::Source;
+use super::source::{Source, SourceFile};
 use crate::error::{Error, ErrorKind, Result};
 
 struct Resolver(Arc<dyn Source>);
@@ -19,8 +19,11 @@ impl FileResolver for Resolver {
         if name.starts_with("google/protobuf/") {
             return GoogleFileResolver::new().open_file(name);
         }
-        match self.0.text(name) {
-            Ok(Some(text)) => File::from_source(name, &text),
+        match self.0.file(name) {
+            Ok(Some(SourceFile::Text(text))) => File::from_source(name, &text),
+            Ok(Some(SourceFile::Compiled(bytes))) => {
+                File::decode_file_descriptor_proto(bytes).map_err(protox::Error::new)
+            }
             Ok(None) => Err(protox::Error::file_not_found(name)),
             Err(error) => Err(protox::Error::new(error)),
         }
@@ -30,8 +33,16 @@ impl FileResolver for Resolver {
 /// Compiles one file and what it imports.
 pub(super) fn compile(source: &Arc<dyn Source>, file: &str) -> Result<DescriptorPool> {
     let mut compiler = protox::Compiler::with_file_resolver(Resolver(Arc::clone(source)));
-    compiler
-        .open_file(file)
-        .map_err(|error| Error::new(ErrorKind::Schema(format!("{file}: {error}"))))?;
+    compiler.open_file(file).map_err(|error| {
+        // The compiler's Debug form is the one with file, line and column; further lines quote.
+        let text = format!("{error:?}");
+        let what = text.lines().next().unwrap_or_default();
+        let what = if what.contains(".proto") {
+            what.to_owned()
+        } else {
+            format!("{file}: {what}")
+        };
+        Error::new(ErrorKind::Schema(what))
+    })?;
     Ok(compiler.descriptor_pool())
 }

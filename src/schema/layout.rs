@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::Schema;
+use super::mapping::Origin;
 use super::types::{FieldKind, MessageType};
-use crate::descriptor::{ImageKind, PayloadKind};
+use crate::descriptor::{Family, ImageKind, PayloadKind};
 use crate::error::{Error, ErrorKind, Result};
 
 /// An image kind, its message types and its payload.
@@ -14,6 +15,8 @@ pub(crate) struct Layout {
     pub(crate) entry: MessageType,
     pub(crate) head: Option<MessageType>,
     pub(crate) payload: Option<PayloadLayout>,
+    /// The file is one message, without magic and sizes.
+    pub(crate) bare: bool,
 }
 
 /// A payload whose fields are known to be in the messages.
@@ -64,13 +67,26 @@ impl Layout {
             }
             other => other,
         };
-        let Some(entry) = &kind.entry else {
+        let page_records = kind.payload == Some(PayloadKind::PageRecords);
+        if kind.family == Family::Raw || page_records {
             return Err(Error::new(ErrorKind::RawImage {
                 kind: kind.name.clone(),
                 about: kind.about.clone(),
             }));
+        }
+        let Some((entry, origin)) = schema.message_of(kind)? else {
+            return Err(schema.no_message(kind));
         };
-        let entry = message(entry)?;
+        // A message that the caller chose has not the fields that the row speaks of.
+        let kind = match origin {
+            Origin::Forced if kind.entry.as_deref() != Some(entry.name()) => Arc::new(ImageKind {
+                head: None,
+                payload: None,
+                ..(**kind).clone()
+            }),
+            _ => Arc::clone(kind),
+        };
+        let kind = &kind;
         let head = kind.head.as_deref().map(message).transpose()?;
         let field = |of: &MessageType, name: &str, wanted: &str| {
             let found = of.shape().field_named(name);
@@ -136,7 +152,32 @@ impl Layout {
             entry,
             head,
             payload,
+            bare: false,
         })
+    }
+
+    /// A file that is one message of this type. Its kind has the message's name.
+    pub(super) fn bare(message: MessageType) -> Self {
+        Layout {
+            kind: Arc::new(ImageKind {
+                family: Family::None,
+                ..ImageKind::plain(message.name(), 0)
+            }),
+            entry: message,
+            head: None,
+            payload: None,
+            bare: true,
+        }
+    }
+
+    /// Every message type that images of this kind have.
+    pub(super) fn messages(&self) -> impl Iterator<Item = &MessageType> {
+        let more = match &self.payload {
+            Some(PayloadLayout::Messages { message, .. }) => Some(message),
+            Some(PayloadLayout::Content { chunk, .. }) => Some(chunk),
+            _ => None,
+        };
+        [&self.entry].into_iter().chain(&self.head).chain(more)
     }
 
     /// The type of the entry at this index.

@@ -4,27 +4,47 @@
 //! message, with what that imports: `pstree.img` never pays for `core.proto`.
 
 mod bundled;
+mod check;
+mod checkout;
 mod compile;
+mod describe;
+mod descriptor_set;
+mod diff;
+mod export;
+mod folder;
+mod handlers;
 mod hints;
 mod layout;
+mod magics;
+mod mapping;
 mod plain;
 mod source;
 mod types;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use once_cell::sync::OnceCell;
 use prost_reflect::DescriptorPool;
 
+pub use check::Finding;
+pub use describe::{Contents, EnumInfo, FieldInfo, KindInfo, MessageInfo};
+pub(crate) use diff::declaration;
+pub use diff::{Change, diff};
 pub(crate) use hints::IntegerHint;
 pub(crate) use layout::{FieldNumber, Layout, PayloadLayout, SizedBytes};
+pub use mapping::Origin;
 pub use types::MessageType;
 pub(crate) use types::{EnumType, Field, FieldKind, Shape, Types};
 
 use crate::descriptor::{ImageKind, ImageKinds, Names};
 use crate::error::{Error, ErrorKind, Result};
+use checkout::Checkout;
+use descriptor_set::DescriptorSet;
+use folder::Folders;
+use mapping::Mapping;
 use source::Source;
 
 /// A schema: messages, and the image kinds whose magics lead to them.
@@ -44,7 +64,10 @@ pub struct Schema(Arc<Inner>);
 struct Inner {
     source: Arc<dyn Source>,
     kinds: ImageKinds,
+    mapping: Mapping,
     names: Names,
+    /// The message that every image has, whatever its magic says.
+    forced: Option<String>,
     compiled: Mutex<HashMap<String, Compiled>>,
     messages: Mutex<HashMap<String, MessageType>>,
     layouts: Mutex<HashMap<String, Arc<Layout>>>,
@@ -66,26 +89,140 @@ impl Schema {
     pub fn bundled() -> Result<Schema> {
         static SCHEMA: OnceCell<Schema> = OnceCell::new();
         SCHEMA
-            .get_or_try_init(|| {
-                let kinds = ImageKinds::bundled()?.clone();
-                Ok(Schema::new(
-                    Arc::new(bundled::Bundled),
-                    kinds,
-                    Names::bundled()?.clone(),
-                ))
-            })
+            .get_or_try_init(|| Schema::with_bundled_rows(Arc::new(bundled::Bundled)))
             .cloned()
     }
 
-    fn new(source: Arc<dyn Source>, kinds: ImageKinds, names: Names) -> Self {
+    /// The schema of a CRIU checkout of any version, released or not.
+    ///
+    /// The messages come from its .proto files. Which magic stands for which message comes from its
+    /// C sources, its Python table, and the built-in rows, in this order, as far as the messages
+    /// exist. All of these are read as text; nothing of the checkout is run.
+    ///
+    /// # Errors
+    ///
+    /// The directory has no .proto files or no magics where a checkout has them. What is wrong in
+    /// a .proto file is an error once an image needs it.
+    pub fn from_checkout(root: impl AsRef<Path>) -> Result<Schema> {
+        let checkout = Checkout::read(root.as_ref())?;
+        let names = Names::bundled()?.clone();
+        let source: Arc<dyn Source> = Arc::new(checkout.source);
+        some_files(&source, root.as_ref())?;
+        Ok(Schema::new(source, checkout.kinds, checkout.mapping, names))
+    }
+
+    /// The schema of a directory of .proto files, with the built-in image kinds.
+    ///
+    /// # Errors
+    ///
+    /// The directory can't be read, or has no .proto files.
+    pub fn from_dir(root: impl AsRef<Path>) -> Result<Schema> {
+        let root = root.as_ref();
+        let description = format!("the .proto files in {}", root.display());
+        let source: Arc<dyn Source> = Arc::new(Folders::new(description, vec![root.to_owned()]));
+        some_files(&source, root)?;
+        Schema::with_bundled_rows(source)
+    }
+
+    /// The schema in a directory: of a checkout when it looks like one, or else of its .proto files.
+    ///
+    /// # Errors
+    ///
+    /// As [`Schema::from_checkout`] and [`Schema::from_dir`].
+    pub fn open(root: impl AsRef<Path>) -> Result<Schema> {
+        if checkout::is_checkout(root.as_ref()) {
+            Schema::from_checkout(root)
+        } else {
+            Schema::from_dir(root)
+        }
+    }
+
+    /// The schema in an encoded `FileDescriptorSet`, as protoc, buf and `crit schema export` write
+    /// it, with the built-in image kinds.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are no such set.
+    pub fn from_descriptor_set(bytes: &[u8]) -> Result<Schema> {
+        Schema::with_bundled_rows(Arc::new(DescriptorSet::parse(bytes)?))
+    }
+
+    /// The same schema with more image kinds: a table of the form of `descriptors/images.json`,
+    /// whose rows are laid over those that are there.
+    ///
+    /// # Errors
+    ///
+    /// The table is not JSON, or a row is wrong, or does not fit the schema: it is named.
+    pub fn with_rows(&self, table: &str) -> Result<Schema> {
+        let mut kinds = self.0.kinds.clone();
+        let mut mapping = self.0.mapping.clone();
+        let rows: Vec<_> = ImageKinds::rows(table)?.into_iter().map(Arc::new).collect();
+        for row in &rows {
+            let candidates = row.entry.iter().map(|entry| (entry.clone(), Origin::Row));
+            mapping.set(&row.name, candidates.collect());
+            kinds.lay_over(Arc::clone(row));
+        }
+        let schema = self.derive(kinds, mapping, None);
+        for row in rows.iter().filter(|row| row.entry.is_some()) {
+            schema.layout(row)?;
+        }
+        Ok(schema)
+    }
+
+    /// The same schema, in which the images of every magic, also of an unknown one, are entries of
+    /// this message.
+    ///
+    /// # Errors
+    ///
+    /// The schema has no such message.
+    pub fn with_message(&self, message: &str) -> Result<Schema> {
+        self.message(message)?;
+        let forced = Some(message.to_owned());
+        Ok(self.derive(self.0.kinds.clone(), self.0.mapping.clone(), forced))
+    }
+
+    fn with_bundled_rows(source: Arc<dyn Source>) -> Result<Schema> {
+        let kinds = ImageKinds::bundled()?.clone();
+        let mapping = Mapping::of_rows(&kinds);
+        Ok(Schema::new(
+            source,
+            kinds,
+            mapping,
+            Names::bundled()?.clone(),
+        ))
+    }
+
+    fn new(source: Arc<dyn Source>, kinds: ImageKinds, mapping: Mapping, names: Names) -> Self {
         Schema(Arc::new(Inner {
             source,
             kinds,
+            mapping,
             names,
+            forced: None,
             compiled: Mutex::default(),
             messages: Mutex::default(),
             layouts: Mutex::default(),
         }))
+    }
+
+    /// A schema of the same messages. What is compiled already is kept.
+    fn derive(&self, kinds: ImageKinds, mapping: Mapping, forced: Option<String>) -> Self {
+        Schema(Arc::new(Inner {
+            source: Arc::clone(&self.0.source),
+            kinds,
+            mapping,
+            names: self.0.names.clone(),
+            forced,
+            compiled: Mutex::new(lock(&self.0.compiled).clone()),
+            messages: Mutex::new(lock(&self.0.messages).clone()),
+            layouts: Mutex::default(),
+        }))
+    }
+
+    /// What the schema was read from, in words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        self.0.source.describe()
     }
 
     /// The image kinds of this schema.
@@ -100,16 +237,95 @@ impl Schema {
         &self.0.names
     }
 
-    /// The image kind of this name, such as `PSTREE`.
+    /// The image kind of this name, such as `PSTREE`; an unknown magic in the form `0x1234abcd` when
+    /// a message is forced.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::UnknownKind`], with the nearest name as a hint.
     pub fn kind(&self, name: &str) -> Result<Arc<ImageKind>> {
-        self.0.kinds.by_name(name).cloned().ok_or_else(|| {
-            let known = self.0.kinds.iter().map(|kind| kind.name.as_str());
-            Error::new(ErrorKind::UnknownKind(name.to_owned())).did_you_mean(name, known)
-        })
+        if let Some(kind) = self.0.kinds.by_name(name) {
+            return Ok(Arc::clone(kind));
+        }
+        let magic = name.strip_prefix("0x").filter(|digits| digits.len() == 8);
+        if let (Some(_), Some(Ok(magic))) = (
+            &self.0.forced,
+            magic.map(|digits| u32::from_str_radix(digits, 16)),
+        ) {
+            return Ok(Arc::new(unknown_kind(magic)));
+        }
+        let known = self.0.kinds.iter().map(|kind| kind.name.as_str());
+        Err(Error::new(ErrorKind::UnknownKind(name.to_owned())).did_you_mean(name, known))
+    }
+
+    /// The image kind with this magic word.
+    pub(crate) fn kind_of_magic(&self, magic: u32) -> Option<Arc<ImageKind>> {
+        match (self.0.kinds.by_magic(magic), &self.0.forced) {
+            (Some(kind), _) => Some(Arc::clone(kind)),
+            (None, Some(_)) => Some(Arc::new(unknown_kind(magic))),
+            (None, None) => None,
+        }
+    }
+
+    /// The message of an image kind, and who says so; `None` when no message is known for it.
+    ///
+    /// # Errors
+    ///
+    /// The file that declares the message can't be compiled.
+    pub fn message_of(&self, kind: &ImageKind) -> Result<Option<(MessageType, Origin)>> {
+        if let Some(forced) = &self.0.forced {
+            return Ok(Some((self.message(forced)?, Origin::Forced)));
+        }
+        let name = kind.alias_of.as_ref().unwrap_or(&kind.name);
+        for (message, origin) in self.0.mapping.candidates(name) {
+            match self.message(message) {
+                Ok(found) => return Ok(Some((found, *origin))),
+                Err(error) if matches!(error.kind(), ErrorKind::UnknownMessage(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The error for an image kind without a message: candidates, and what to do.
+    fn no_message(&self, kind: &ImageKind) -> Error {
+        let guess = kind.name.to_lowercase();
+        let names = self.0.source.names().unwrap_or_default();
+        let stem = guess.split('_').next().unwrap_or(&guess);
+        let mut near: Vec<String> = Vec::new();
+        for name in names {
+            let Ok(Some(file)) = self.0.source.file(&name) else {
+                continue;
+            };
+            if let source::SourceFile::Text(text) = file {
+                let declared = text
+                    .lines()
+                    .filter_map(|line| line.trim().strip_prefix("message "));
+                let declared = declared.filter_map(|rest| rest.split([' ', '{', '\t']).next());
+                near.extend(declared.filter(|m| m.contains(stem)).map(str::to_owned));
+            }
+        }
+        near.truncate(5);
+        let tried = self.0.mapping.candidates(&kind.name);
+        let tried: Vec<&str> = tried.iter().map(|(name, _)| name.as_str()).collect();
+        let what = if tried.is_empty() {
+            format!("no message is known for the magic {}", kind.name)
+        } else {
+            format!(
+                "the schema has no {} for the magic {}",
+                tried.join(" or "),
+                kind.name
+            )
+        };
+        let hint = if near.is_empty() {
+            "--message NAME says which message its entries are".to_owned()
+        } else {
+            format!(
+                "--message NAME says which message its entries are; perhaps {}",
+                near.join(", ")
+            )
+        };
+        Error::new(ErrorKind::NoMessage(what)).with_hint(hint)
     }
 
     /// The message of this name, with its package or without; of several, the first one by file name.
@@ -124,8 +340,8 @@ impl Schema {
         }
         let last = name.rsplit('.').next().unwrap_or(name);
         for file in source::likely_first(self.0.source.names()?, last) {
-            let text = self.0.source.text(&file)?;
-            if !text.is_some_and(|text| source::mentions(&text, last)) {
+            let text = self.0.source.file(&file)?;
+            if !text.is_some_and(|text| text.mentions(last)) {
                 continue;
             }
             let compiled = self.compile(&file)?;
@@ -169,6 +385,11 @@ impl Schema {
         Ok(Arc::clone(known.entry(kind.name.clone()).or_insert(layout)))
     }
 
+    /// The layout of a file that is a single message.
+    pub(crate) fn bare_layout(&self, message: &str) -> Result<Arc<Layout>> {
+        Ok(Arc::new(Layout::bare(self.message(message)?)))
+    }
+
     /// Compiles every message that an image kind names, and checks that the payload fields of each
     /// row exist.
     ///
@@ -189,6 +410,28 @@ impl fmt::Debug for Schema {
     }
 }
 
+/// The bytes of a descriptor set in a file.
+#[cfg(feature = "cli")]
+pub(crate) fn read_set(path: &Path) -> Result<Vec<u8>> {
+    let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
+    folder::read_bytes(path)?
+        .ok_or_else(|| Error::from(missing()).in_file(path.display().to_string()))
+}
+
+/// A directory without any .proto file is a mistake in its name.
+fn some_files(source: &Arc<dyn Source>, root: &Path) -> Result<()> {
+    if !source.names()?.is_empty() {
+        return Ok(());
+    }
+    let what = "no .proto file in this directory".to_owned();
+    Err(Error::new(ErrorKind::Schema(what)).in_file(root.display().to_string()))
+}
+
+/// The kind of a magic that nothing knows.
+fn unknown_kind(magic: u32) -> ImageKind {
+    ImageKind::plain(&format!("0x{magic:08x}"), magic)
+}
+
 /// A poisoned cache is still a cache: what is in it was complete when it was put there.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -198,6 +441,11 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    fn of_rows(kinds: ImageKinds) -> Schema {
+        let mapping = Mapping::of_rows(&kinds);
+        Schema::new(Arc::new(bundled::Bundled), kinds, mapping, Names::default())
+    }
+
     #[test]
     fn every_row_of_the_table_fits_the_bundled_schema() {
         Schema::bundled().unwrap().check().unwrap();
@@ -206,7 +454,7 @@ mod tests {
     #[test]
     fn only_the_files_that_an_image_needs_are_compiled() {
         let kinds = ImageKinds::bundled().unwrap().clone();
-        let schema = Schema::new(Arc::new(bundled::Bundled), kinds, Names::default());
+        let schema = of_rows(kinds);
         schema.layout(&schema.kind("PSTREE").unwrap()).unwrap();
         let compiled = lock(&schema.0.compiled);
         let files: Vec<_> = compiled.values().flat_map(|c| c.schema.files()).collect();
@@ -219,17 +467,17 @@ mod tests {
         let row = r#"{"images": [{"name": "NEW", "magic": "0x1", "family": "common", "files": [],
             "entry": "pipe_data_entry", "payload": {"kind": "bytes", "size": ["lenght"]}}]}"#;
         let kinds = ImageKinds::parse(row).unwrap();
-        let schema = Schema::new(Arc::new(bundled::Bundled), kinds, Names::default());
+        let schema = of_rows(kinds);
         assert_eq!(
             schema.check().unwrap_err().to_string(),
             "descriptor table: row `NEW`: pipe_data_entry has no integer field `lenght`"
         );
         let row = row.replace("pipe_data_entry", "pipe_date_entry");
         let kinds = ImageKinds::parse(&row).unwrap();
-        let schema = Schema::new(Arc::new(bundled::Bundled), kinds, Names::default());
+        let schema = of_rows(kinds);
         assert_eq!(
             schema.check().unwrap_err().to_string(),
-            "descriptor table: row `NEW`: the schema has no message `pipe_date_entry`"
+            "the schema has no pipe_date_entry for the magic NEW"
         );
     }
 

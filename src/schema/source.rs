@@ -15,8 +15,30 @@ pub(super) trait Source: fmt::Debug + Send + Sync {
     /// The names of all files.
     fn names(&self) -> Result<Vec<String>>;
 
-    /// The text of a file; `None` when there is no such file.
-    fn text(&self, name: &str) -> Result<Option<Cow<'_, str>>>;
+    /// A file; `None` when there is none of this name.
+    fn file(&self, name: &str) -> Result<Option<SourceFile<'_>>>;
+}
+
+/// A file of a [`Source`].
+pub(super) enum SourceFile<'a> {
+    /// .proto text.
+    Text(Cow<'a, str>),
+    /// A `FileDescriptorProto` that was compiled elsewhere, encoded.
+    Compiled(&'a [u8]),
+}
+
+impl SourceFile<'_> {
+    /// Whether the file may declare this message (its last name component).
+    ///
+    /// A search, not a parse: 76 files are looked through in the time that parsing one of them
+    /// takes, and a .proto with a mistake hurts no one who doesn't need it. It may say yes wrongly
+    /// (in a comment, or for a message inside another), but not no.
+    pub(super) fn mentions(&self, message: &str) -> bool {
+        match self {
+            SourceFile::Text(text) => mentions(text, message),
+            SourceFile::Compiled(bytes) => memmem::find(bytes, message.as_bytes()).is_some(),
+        }
+    }
 }
 
 /// The files in the order in which a message (its last name component) is looked for: those first
@@ -28,32 +50,35 @@ pub(super) fn likely_first(mut names: Vec<String>, message: &str) -> Vec<String>
     names
 }
 
-/// Whether a .proto text has a line that begins with `message NAME`.
-///
-/// A search, not a parse: 76 files are looked through in the time that parsing one of them takes,
-/// and a .proto with a mistake hurts no one who doesn't need it. It may say yes wrongly (in a
-/// comment, or for a message inside another), but not no.
-pub(super) fn mentions(text: &str, message: &str) -> bool {
+/// Whether a .proto text has `message NAME`, with any white space between the two.
+fn mentions(text: &str, message: &str) -> bool {
     memmem::find_iter(text.as_bytes(), message).any(|at| {
         let before = text.get(..at).unwrap_or_default();
         let after = text.get(at + message.len()..).unwrap_or_default();
-        let line = before.rsplit('\n').next().unwrap_or_default();
-        let keyword = line.trim_start().strip_prefix("message");
-        keyword.is_some_and(|gap| !gap.is_empty() && gap.trim().is_empty())
+        let gap = before.trim_end();
+        gap.len() < before.len()
+            && gap.ends_with("message")
             && !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::mentions;
+    use super::*;
 
     #[test]
     fn a_declaration_is_told_from_a_mention() {
         assert!(mentions("syntax = \"proto2\";\nmessage a_b {", "a_b"));
         assert!(mentions("  message\ta_b{}", "a_b"));
+        assert!(mentions("message x {} message\n  a_b\n{}", "a_b"));
         assert!(!mentions("message a_bc {", "a_b"));
-        assert!(!mentions("// message a_b {", "a_b"));
         assert!(!mentions("message x { optional a_b y = 1; }", "a_b"));
+    }
+
+    #[test]
+    fn the_file_named_like_a_message_is_looked_at_first() {
+        let names = ["core.proto", "images/reg-file.proto", "vma.proto"].map(str::to_owned);
+        let sorted = likely_first(names.to_vec(), "reg_file_entry");
+        assert_eq!(sorted, ["images/reg-file.proto", "core.proto", "vma.proto"]);
     }
 }

@@ -1,0 +1,9 @@
+enum {
+	/* PB_AUTOGEN_START */
+	PB_PSTREE, /* 0 */
+	PB_FDINFO,
+	PB_WIDGET,
+	/* PB_AUTOGEN_STOP */
+	PB_QUANTUM,
+	PB_MAX,
+};
