@@ -260,6 +260,6 @@ mod tests {
         let mut cursor = Cursor::new(&deep);
         let (number, wire) = cursor.key().unwrap();
         let error = cursor.skip(number, wire, 100).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::TooDeep(100)), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::TooDeep(_)), "{error}");
     }
 }

@@ -1,8 +1,9 @@
 //! Every limit in one place. Each guards memory, stack or time against hostile input;
 //! none is reached by an image that CRIU writes.
 
-/// How deep messages may nest. Protobuf's own implementations stop at 100 too.
-pub const MESSAGE_DEPTH: usize = 100;
+/// How deep messages may nest: one, and 100 inside each other in it, as protobuf's own
+/// implementations have it.
+pub const MESSAGE_DEPTH: usize = 101;
 
 /// How deep arrays and objects may nest in JSON that is encoded.
 ///

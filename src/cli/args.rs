@@ -11,6 +11,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
     name = "crit",
     disable_version_flag = true,
     disable_help_subcommand = true,
+    args_override_self = true,
     infer_long_args = true
 )]
 pub(super) struct Args {
@@ -55,38 +56,38 @@ pub(super) struct SchemaArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Convert an image to JSON
-    #[command(infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true)]
     Decode(Decode),
     /// Convert JSON to an image
-    #[command(infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true)]
     Encode(Encode),
     /// Print an image as JSON for people: `decode --pretty` to the terminal
-    #[command(infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true)]
     Show(Show),
     /// Print the kind of an image and the number of its entries
-    #[command(infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true)]
     Info(Info),
     /// Look at schemas: which magic stands for which message, what changed between two CRIUs
-    #[command(infer_long_args = true, subcommand)]
+    #[command(args_override_self = true, infer_long_args = true, subcommand)]
     Schema(SchemaCommand),
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SchemaCommand {
     /// List the image kinds: magic, message, payload, file names, and who says so
-    #[command(infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true)]
     List(Json),
     /// Show a magic or a message with its fields
-    #[command(infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true)]
     Show(SchemaShow),
     /// Tell what differs between two schemas; exit code 1 when something does
-    #[command(infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true)]
     Diff(SchemaDiff),
     /// Check that a schema compiles and that its magics have messages; exit code 1 when not
-    #[command(infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true)]
     Check(SchemaCheck),
     /// Write the schema as a FileDescriptorSet that protoc and buf read
-    #[command(infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true)]
     Export(SchemaExport),
 }
 
@@ -185,7 +186,8 @@ pub(super) enum BigInts {
 pub(super) struct Encode {
     #[command(flatten)]
     pub(super) files: InOut,
-    /// Take what upstream's crit takes: unknown keys, missing required fields, payloads of another length
+    /// Take more of what upstream's crit takes: unknown and doubled keys, missing required fields, payloads
+    /// of another length, fractions, numbers as Python reads them, loose base64
     #[arg(long)]
     pub(super) lenient: bool,
     /// Whose JSON it is: go-criu's crit prints the names of unix sockets as base64

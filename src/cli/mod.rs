@@ -25,8 +25,11 @@ use report::{report, say};
 /// Exit codes: 0 done, 1 the answer is no, 2 error. A closed pipe on stdout is no error.
 #[must_use]
 pub fn run() -> ExitCode {
-    let args = Args::parse();
-    match dispatch(&args) {
+    let result = match Args::try_parse() {
+        Ok(args) => dispatch(&args),
+        Err(error) => usage(&error),
+    };
+    match result {
         Ok(code) => code,
         // Whoever read the output has seen enough.
         Err(error) if error.is_io(std::io::ErrorKind::BrokenPipe) => ExitCode::SUCCESS,
@@ -35,6 +38,32 @@ pub fn run() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Help goes to stdout; a mistake on the command line is said as any other error.
+fn usage(error: &clap::Error) -> Result<ExitCode> {
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        let mut output = Output::open(None)?;
+        output
+            .write_all(text.as_bytes())
+            .map_err(|e| output.error(e))?;
+        output.commit()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let first = lines.next().unwrap_or_default();
+    say(&format!(
+        "crit: {}",
+        first.strip_prefix("error: ").unwrap_or(first)
+    ));
+    for line in lines {
+        match line.trim().strip_prefix("tip: ") {
+            Some(tip) => say(&format!("hint: {tip}")),
+            None => say(line),
+        }
+    }
+    Ok(ExitCode::from(2))
 }
 
 fn dispatch(args: &Args) -> Result<ExitCode> {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,18 @@ impl Output {
             });
         };
         let name = path.display().to_string();
+        // Opened by its path, a file behind stdout would be written from its beginning.
+        if ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]
+            .iter()
+            .any(|own| path == Path::new(own))
+        {
+            let stdout = io::stdout().as_fd().try_clone_to_owned();
+            let stdout = stdout.map_err(|e| Error::writing(e).in_file(name.clone()))?;
+            return Ok(Output {
+                to: Target::Direct(File::from(stdout)),
+                name,
+            });
+        }
         let to = Target::open(path).map_err(|e| Error::writing(e).in_file(name.clone()))?;
         Ok(Output { to, name })
     }
@@ -129,18 +142,29 @@ impl Target {
                     temporary.as_file().set_permissions(permissions)?;
                 }
                 temporary.as_file().sync_all()?;
-                temporary.persist(&path).map_err(|e| e.error)?;
+                match temporary.persist(&path) {
+                    Ok(_) => {}
+                    // A mount point, as files in containers often are: it can only be written into.
+                    Err(refused) if refused.error.kind() == io::ErrorKind::ResourceBusy => {
+                        let file = OpenOptions::new().write(true).open(&path)?;
+                        return copy_over(refused.file.reopen()?, file);
+                    }
+                    Err(refused) => return Err(refused.error),
+                }
                 // The new name is on the disk when its directory is.
                 File::open(folder_of(&path)).and_then(|folder| folder.sync_all())
             }
-            Target::Copied { mut waiting, file } => {
-                waiting.seek(SeekFrom::Start(0))?;
-                file.set_len(0)?;
-                io::copy(&mut waiting, &mut &file)?;
-                file.sync_all()
-            }
+            Target::Copied { waiting, file } => copy_over(waiting, file),
         }
     }
+}
+
+/// Copies what waited to a file that can't be replaced.
+fn copy_over(mut waiting: File, mut file: File) -> io::Result<()> {
+    waiting.seek(SeekFrom::Start(0))?;
+    file.set_len(0)?;
+    io::copy(&mut waiting, &mut file)?;
+    file.sync_all()
 }
 
 /// A file that can take the place of this one: of the same owner, and closed to others until it does.

@@ -44,6 +44,7 @@ pub(super) fn printable(text: &str) -> String {
 
 /// Control characters, and those that change the direction or hide what stands beside them, are not.
 fn is_safe(c: char) -> bool {
+    // Lines are ended by the caller.
     !c.is_control()
         && !matches!(c,
             '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// The names of the bits of one kind of flags, such as `mmap.prot`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlagTable {
-    /// Names and bits, in ascending order of the bits.
+    /// Names and bits, in ascending order of the bits. A name for 0 is only read, never printed.
     bits: Vec<(String, u64)>,
 }
 
@@ -100,7 +100,7 @@ impl Names {
                 let value = bit
                     .strip_prefix("0x")
                     .and_then(|digits| u64::from_str_radix(digits, 16).ok())
-                    .filter(|value| value.is_power_of_two())
+                    .filter(|value| *value == 0 || value.is_power_of_two())
                     .ok_or_else(|| {
                         bad(format!("flags `{table}`: {name}: `{bit}` is not one bit"))
                     })?;

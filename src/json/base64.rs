@@ -102,6 +102,9 @@ impl Decoder {
         // The last group waits for the end: only there may padding stand.
         let whole = self.rest.len().saturating_sub(1) / 4 * 4;
         let (groups, _) = self.rest.split_at(whole);
+        if memchr::memchr(b'=', groups).is_some() {
+            return Err("bad base64: padding before its end".to_owned());
+        }
         decode_groups(groups, self.lenient, out)?;
         self.rest.drain(..whole);
         Ok(())
@@ -186,6 +189,7 @@ mod tests {
         assert!(decode("aGVs*G8=", false).is_err());
         assert!(decode("aGVsbG8", false).is_err());
         assert!(decode("aGVs=bG8", false).is_err());
+        assert!(decode("YQ==YQ==", false).is_err());
         // Python's binascii.a2b_base64 gives the same.
         assert_eq!(decode("aG-Vs", true).unwrap(), b"hel");
         assert_eq!(decode("aGX=", true).unwrap(), b"he");

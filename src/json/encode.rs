@@ -54,6 +54,7 @@ pub fn encode(
     options: &EncodeOptions,
 ) -> Result<EncodeReport> {
     let mut text = Splitter::new(input);
+    text.skip_byte_order_mark()?;
     not_an_image(schema, text.beginning()?)?;
     let mut job = Job {
         schema,
@@ -293,12 +294,16 @@ fn not_an_image(schema: &Schema, beginning: &[u8]) -> Result<()> {
         let bytes = beginning.get(at..)?.first_chunk::<4>()?;
         schema.kinds().by_magic(u32::from_le_bytes(*bytes))
     };
-    let what = match (first, word(0).or_else(|| word(4))) {
+    let image = word(0).or_else(|| word(4));
+    let hint = match image {
+        Some(_) => "`crit decode` makes JSON from an image",
+        None => "encode wants what decode prints: {\"magic\": ..., \"entries\": [...]}",
+    };
+    let what = match (first, image) {
         (_, Some(kind)) => format!("an image ({})", kind.name),
         (None, _) => "nothing".to_owned(),
         (Some(b'['), _) => "a JSON array".to_owned(),
         _ => "something else".to_owned(),
     };
-    Err(Error::new(ErrorKind::NotJson(what))
-        .with_hint("encode wants what decode prints: {\"magic\": ..., \"entries\": [...]}"))
+    Err(Error::new(ErrorKind::NotJson(what)).with_hint(hint))
 }

@@ -67,8 +67,10 @@ fn hex(value: i128) -> String {
     text
 }
 
-/// The value of a string in any of its forms: a number, or what the hint allows.
-pub(super) fn parse(text: &str, hint: &IntegerHint) -> Result<i128, String> {
+/// The value of a string in any of its forms: a number, or what the hint allows. `lenient` takes
+/// numbers as Python's `int(text, 0)` does.
+pub(super) fn parse(text: &str, hint: &IntegerHint, lenient: bool) -> Result<i128, String> {
+    let number = if lenient { python_number } else { number };
     match hint {
         IntegerHint::Device if text.contains(':') => {
             let (major, minor) = device(text)?;
@@ -88,11 +90,10 @@ pub(super) fn parse(text: &str, hint: &IntegerHint) -> Result<i128, String> {
         }
         IntegerHint::Flags(Some(table)) => {
             let mut value = 0;
-            for part in text
-                .split('|')
-                .map(str::trim)
-                .filter(|part| !part.is_empty())
-            {
+            if text.is_empty() {
+                return Ok(0);
+            }
+            for part in text.split('|').map(str::trim) {
                 value |= match table.bit(part) {
                     Some(bit) => i128::from(bit),
                     None => number(part)
@@ -126,7 +127,27 @@ fn device(text: &str) -> Result<(i128, i128), String> {
         .ok_or_else(|| format!("`{text}` is not a device number: major:minor"))
 }
 
-/// A decimal or `0x` number, with or without a sign.
+/// A number as Python's `int(text, 0)` reads it.
+fn python_number(text: &str) -> Option<i128> {
+    let text = text.trim().replace('_', "").to_lowercase();
+    let (sign, digits) = match text.strip_prefix(['+', '-']) {
+        Some(digits) if text.starts_with('-') => (-1, digits),
+        Some(digits) => (1, digits),
+        None => (1, text.as_str()),
+    };
+    let radix = [("0o", 8), ("0b", 2)];
+    let magnitude = radix
+        .iter()
+        .find_map(|(prefix, radix)| Some((digits.strip_prefix(prefix)?, *radix)))
+        .map_or_else(
+            || number(digits),
+            |(digits, radix)| u64::from_str_radix(digits, radix).ok().map(i128::from),
+        )?;
+    Some(sign * magnitude)
+}
+
+/// A decimal or `0x` number, with or without a sign. No zeros in front of a decimal one: C takes
+/// such a number for octal.
 pub(super) fn number(text: &str) -> Option<i128> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -146,7 +167,8 @@ pub(super) fn number(text: &str) -> Option<i128> {
             )
         }
         None => {
-            let plain = digits.bytes().all(|b| b.is_ascii_digit());
+            let plain = digits.bytes().all(|b| b.is_ascii_digit())
+                && (digits == "0" || !digits.starts_with('0'));
             (negative, digits.parse::<u64>().ok().filter(|_| plain)?)
         }
     };
@@ -161,7 +183,7 @@ mod tests {
 
     fn both(value: i128, text: &str, hint: &IntegerHint) {
         assert_eq!(pretty(value, hint).as_deref(), Some(text));
-        assert_eq!(parse(text, hint), Ok(value));
+        assert_eq!(parse(text, hint, false), Ok(value));
     }
 
     #[test]
@@ -179,7 +201,30 @@ mod tests {
         let family = IntegerHint::Dict(names.dictionary("sk", "family").cloned());
         both(10, "INET6", &family);
         assert_eq!(pretty(99, &family), None);
-        assert_eq!(parse("99", &family), Ok(99));
+        assert_eq!(parse("99", &family, false), Ok(99));
+    }
+
+    #[test]
+    fn lenient_numbers_are_those_of_python() {
+        for (text, value) in [
+            (" 1 ", 1),
+            ("+1", 1),
+            ("0X1f", 31),
+            ("0o17", 15),
+            ("0b11", 3),
+            ("1_000", 1000),
+            ("-0x10", -16),
+        ] {
+            assert_eq!(parse(text, &IntegerHint::None, true), Ok(value), "{text}");
+        }
+        assert!(parse("017", &IntegerHint::None, true).is_err());
+        let names = Names::bundled().unwrap();
+        let prot = IntegerHint::Flags(names.flags("mmap.prot").cloned());
+        for text in [" ", "|", "PROT_READ |"] {
+            assert!(parse(text, &prot, false).is_err(), "{text}");
+        }
+        let status = IntegerHint::Flags(names.flags("mmap.status").cloned());
+        assert_eq!(parse("VMA_AREA_NONE", &status, false), Ok(0));
     }
 
     #[test]
@@ -187,7 +232,7 @@ mod tests {
         let names = Names::bundled().unwrap();
         let prot = IntegerHint::Flags(names.flags("mmap.prot").cloned());
         assert_eq!(
-            parse("PROT_READ | PROT_EXE", &prot).unwrap_err(),
+            parse("PROT_READ | PROT_EXE", &prot, false).unwrap_err(),
             "unknown flag `PROT_EXE`: did you mean `PROT_EXEC`?"
         );
         for text in [
@@ -200,8 +245,10 @@ mod tests {
             "--1",
             "0x+1",
             "18446744073709551616",
+            "017",
+            "0o17",
         ] {
-            assert!(parse(text, &IntegerHint::None).is_err(), "{text}");
+            assert!(parse(text, &IntegerHint::None, false).is_err(), "{text}");
         }
     }
 }

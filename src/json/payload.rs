@@ -6,6 +6,7 @@ use std::io::Read;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::base64;
+use super::integer::number;
 use super::options::Dialect;
 use super::read::{Extras, MessageSeed, NoExtras, Reading};
 use super::split::Spooled;
@@ -156,7 +157,8 @@ impl<'de> Visitor<'de> for PayloadSeed<'_> {
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
-        if self.spooled {
+        // Upstream takes whatever is false for no payload.
+        if self.spooled || self.reading.lenient {
             return Ok(None);
         }
         Err(self
@@ -171,15 +173,25 @@ impl<'de> Visitor<'de> for PayloadSeed<'_> {
         };
         let mut queues: Vec<(String, Vec<u8>)> = Vec::new();
         while let Some(name) = map.next_key::<String>()? {
+            let is_known = known.iter().any(|(n, _)| *n == name);
             let is_new = !queues.iter().any(|(n, _)| *n == name);
-            if !known.iter().any(|(n, _)| *n == name) || !is_new {
-                if reading.lenient {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-                let what = format!("a queue `{name}` is unknown here, or stands twice");
-                return Err(reading.refuse(what));
+            if !reading.lenient && !is_new {
+                return Err(reading.fail(Error::new(ErrorKind::DuplicateKey(name))));
             }
+            if !reading.lenient && !is_known {
+                let names = known.iter().map(|(name, _)| name.as_str());
+                let error = Error::new(ErrorKind::UnknownField {
+                    name: name.clone(),
+                    message: "the payload".to_owned(),
+                });
+                return Err(reading.fail(error.did_you_mean(&name, names)));
+            }
+            if !is_known {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            // Of two, upstream takes the last.
+            queues.retain(|(n, _)| *n != name);
             let data = reading.member(&name, &mut map, |reading, map| {
                 let text = map.next_value::<String>()?;
                 base64::decode(&text, reading.lenient).map_err(|what| reading.refuse(what))
@@ -194,9 +206,14 @@ impl<'de> Visitor<'de> for PayloadSeed<'_> {
         match self.layout {
             PayloadLayout::Words { .. } => {
                 let mut words = Vec::new();
-                while let Some(word) = seq.next_element::<u64>()? {
-                    words.push(u16::try_from(word).map_err(|_| {
-                        reading.refuse(format!("{word} is out of range for 16 bits"))
+                while let Some(word) = seq.next_element::<serde_json::Value>()? {
+                    let value = match &word {
+                        serde_json::Value::String(text) => number(text),
+                        other => other.as_i64().map(i128::from),
+                    };
+                    let value = value.and_then(|value| u16::try_from(value).ok());
+                    words.push(value.ok_or_else(|| {
+                        reading.refuse(format!("{word} is not a number of 16 bits"))
                     })?);
                 }
                 Ok(Some(Payload::Words(words)))

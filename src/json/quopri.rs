@@ -96,6 +96,12 @@ pub(super) fn decode(text: &[u8], lenient: bool) -> Result<Vec<u8>, String> {
                 out.push(u8::try_from(value).unwrap_or_default());
                 at += 2;
             }
+            // As Python has it: `==` is a `=`, one at the end is nothing, any other is itself.
+            [b'=', ..] if lenient => {
+                out.push(b'=');
+                at += 1;
+            }
+            [] if lenient => {}
             _ if lenient => out.push(b'='),
             _ => return Err("bad quoted-printable text: `=` without two hex digits".to_owned()),
         }

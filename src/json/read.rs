@@ -247,6 +247,22 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
             }
         }
         if let Some(fields) = unknown {
+            for field in &fields {
+                if let Some(index) = shape.index_of(field.number)
+                    && let Some(known) = shape.fields.get(index)
+                    && known.kind.wire() == field.wire
+                    && seen.has(index)
+                    && !known.repeated
+                {
+                    let what = format!(
+                        "field {} is no unknown field: `{}` is it",
+                        field.number, known.name
+                    );
+                    return Err(
+                        reading.fail(Error::new(ErrorKind::Value(what)).in_field("@unknown"))
+                    );
+                }
+            }
             let mut bytes = Vec::new();
             fields.iter().for_each(|field| field.put(&mut bytes));
             // As if they stood behind the message: one that this schema does know becomes the field
@@ -355,16 +371,21 @@ impl<'de> Visitor<'de> for ListVisitor<'_> {
             field,
         } = self.0;
         let mut list = Vec::new();
+        let mut addresses = 0;
         for index in 0.. {
             let element = seq.next_element_seed(ElementSeed {
                 reading,
                 types,
                 field,
                 list: &mut list,
+                addresses: &mut addresses,
             });
             if reading.inside(element, || Step::Index(index))?.is_none() {
                 break;
             }
+        }
+        if addresses > 0 && !matches!(list.len(), 1 | 4) {
+            return Err(reading.refuse("an IP address stands alone in its list".to_owned()));
         }
         Ok(Value::List(list))
     }
@@ -375,6 +396,8 @@ struct ElementSeed<'a> {
     types: &'a Types,
     field: &'a Field,
     list: &'a mut Vec<Value>,
+    /// How many IP addresses are in the list, each of which is 1 or 4 words.
+    addresses: &'a mut usize,
 }
 
 impl<'de> DeserializeSeed<'de> for ElementSeed<'_> {
@@ -398,7 +421,14 @@ impl<'de> DeserializeSeed<'de> for ElementSeed<'_> {
                 })?;
                 match value {
                     // An IP address stands for all of its words.
-                    Value::List(words) => self.list.extend(words),
+                    Value::List(words) => {
+                        *self.addresses += 1;
+                        if !self.list.is_empty() {
+                            let what = "an IP address stands alone in its list".to_owned();
+                            return Err(self.reading.refuse(what));
+                        }
+                        self.list.extend(words);
+                    }
                     value => self.list.push(value),
                 }
             }

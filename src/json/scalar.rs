@@ -115,15 +115,16 @@ pub(super) fn read(
                     .map(|words| Value::List(words.into_iter().map(Value::U32).collect()))
                     .ok_or_else(|| format!("`{text}` is not an IP address").into())
             }
-            Json::Text(text) => fit(kind, integer::parse(text, &field.hints.integer)?),
+            Json::Text(text) => fit(kind, integer::parse(text, &field.hints.integer, lenient)?),
             Json::Bool(v) if lenient => fit(kind, i128::from(*v)),
             // JSON's -0 comes as a float.
             Json::Float(v) if *v == 0.0 && v.is_sign_negative() => fit(kind, 0),
+            #[allow(clippy::cast_possible_truncation)] // as Python's int() cuts it; fit() checks the range
+            Json::Float(v) if lenient && v.abs() < 2e19 => fit(kind, *v as i128),
             Json::Float(v) => Err(Refused {
-                what: format!("{v} is not an integer of 64 bits"),
+                what: format!("{v} has a fraction, an exponent or more than 64 bits: not an integer"),
                 hint: Some(
-                    "a fraction, an exponent or more than 64 bits: jq before 1.7 rounds integers \
-                     beyond 2^53; `crit decode --big-ints string` keeps them"
+                    "jq before 1.7 rounds integers beyond 2^53; `crit decode --big-ints string` keeps them"
                         .to_owned(),
                 ),
             }),

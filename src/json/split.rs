@@ -117,8 +117,17 @@ impl<R: Read> Splitter<R> {
 
     /// The first bytes of the text, without taking them.
     pub(super) fn beginning(&mut self) -> Result<&[u8]> {
-        while self.buffer.len() < 64 && self.more()? {}
-        Ok(self.buffer.get(..64).unwrap_or(&self.buffer))
+        while self.buffer.len() < self.at + 64 && self.more()? {}
+        let rest = self.buffer.get(self.at..).unwrap_or_default();
+        Ok(rest.get(..64).unwrap_or(rest))
+    }
+
+    /// Takes the mark that some editors put in front of UTF-8.
+    pub(super) fn skip_byte_order_mark(&mut self) -> Result<()> {
+        if self.beginning()?.starts_with(b"\xef\xbb\xbf") {
+            self.at += 3;
+        }
+        Ok(())
     }
 
     /// The next byte that is not white space, without taking it.

@@ -50,12 +50,13 @@ fn unknown_field(field: &serde_json::Value) -> Result<Unknown, String> {
     let text = |key| field.get(key).and_then(serde_json::Value::as_str);
     let number = |key| {
         let value = field.get(key)?;
-        let text = value.as_str().and_then(|text| text.parse().ok());
+        let text = value.as_str().and_then(integer::number);
+        let text = text.and_then(|value| u64::try_from(value).ok());
         value.as_u64().or(text)
     };
     let bad = |what: &str| format!("an unknown field needs number, wire and value: {what}");
     if field.as_object().is_none_or(|members| members.len() != 3) {
-        return Err(bad("it has other members"));
+        return Err(bad("these three and no others"));
     }
     let value = field.get("value").ok_or_else(|| bad("value is missing"))?;
     let integer = |limit: u64| {

@@ -420,3 +420,41 @@ fn page_records_of_the_first_crius_are_named_and_counted() {
     let run = crit_in(dir.path(), &["info", "pages-8.img"], b"");
     assert!(run.stderr.contains("a raw image"), "{}", run.stderr);
 }
+
+#[test]
+fn mistakes_on_the_command_line_are_said_as_any_other_error() {
+    let run = crit(&["decode", "--prety"], b"");
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr
+            .starts_with("crit: unexpected argument '--prety' found\n"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("hint: "), "{}", run.stderr);
+    // The last of two counts, as in upstream.
+    let run = crit(
+        &[
+            "decode", "--pretty", "--pretty", "-i", "nothing", "-i", IMAGE,
+        ],
+        b"",
+    );
+    assert_eq!(run.quiet().text(), golden(".pretty.json") + "\n");
+}
+
+#[test]
+fn stdout_by_its_path_goes_on_where_stdout_stands() {
+    let crit = env!("CARGO_BIN_EXE_crit");
+    let dir = fresh_dir();
+    let script = format!(
+        "(echo head; {crit} decode -i {}/{IMAGE} -o /dev/stdout; echo tail) > out",
+        images().display()
+    );
+    let status = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(dir.path())
+        .status();
+    assert!(status.unwrap().success());
+    let text = fs::read_to_string(dir.path().join("out")).unwrap();
+    assert_eq!(text, format!("head\n{}tail\n", golden(".json")));
+}

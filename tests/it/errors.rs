@@ -54,11 +54,11 @@ fn a_value_of_the_wrong_type_or_out_of_range_is_refused_with_its_path() {
         (r#""pid": -1"#, "field pid: -1 is out of range for uint32"),
         (
             r#""pid": 1.5"#,
-            "field pid: 1.5 is not an integer of 64 bits",
+            "field pid: 1.5 has a fraction, an exponent or more than 64 bits: not an integer",
         ),
         (
             r#""pid": 1e3"#,
-            "field pid: 1000 is not an integer of 64 bits",
+            "field pid: 1000 has a fraction, an exponent or more than 64 bits: not an integer",
         ),
         (
             r#""pid": null"#,
@@ -254,10 +254,10 @@ fn messages_nested_too_deep_are_refused_and_a_hundred_levels_are_not() {
         }
         single(0x5942_3047, &Message::new().message(1, &namespace))
     };
-    let image = nested(99);
+    let image = nested(100);
     let back = encoded(&plain(&image), &EncodeOptions::default()).unwrap();
     assert!(back == image);
-    for levels in [100, 10_000] {
+    for levels in [101, 10_000] {
         let error = super::support::decoded(&nested(levels), &Default::default()).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::TooDeep(_)), "{error}");
     }
@@ -325,9 +325,9 @@ fn encode_nests_messages_no_deeper_than_decode() {
             r#"{{"magic": "APPARMOR", "entries": [{{"namespaces": [{open}{{"name": "n"}}{close}]}}]}}"#
         )
     };
-    let image = encoded(&nested(99), &EncodeOptions::default()).unwrap();
+    let image = encoded(&nested(100), &EncodeOptions::default()).unwrap();
     plain(&image);
-    let error = refused(&nested(100));
+    let error = refused(&nested(101));
     assert!(matches!(error.kind(), ErrorKind::TooDeep(_)), "{error}");
 }
 
@@ -362,4 +362,78 @@ fn many_unknown_keys_are_taken_in_linear_time_when_lenient() {
     };
     // A search through all of them for each would take minutes.
     encoded(&keys(300_000), &EncodeOptions::default().lenient(true)).unwrap();
+}
+
+#[test]
+fn an_unknown_field_can_t_hide_the_field_that_it_is() {
+    let json = pstree(&format!(
+        r#"{ENTRY}, "@unknown": [{{"number": 1, "wire": "varint", "value": 5}}]"#
+    ));
+    let error = refused(&json);
+    assert!(
+        error
+            .to_string()
+            .contains("field 1 is no unknown field: `pid` is it"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_ip_address_stands_alone() {
+    let socket = |addresses: &str| {
+        format!(r#"{{"magic": "INETSK", "entries": [{{"src_addr": [{addresses}]}}]}}"#)
+    };
+    let lenient = EncodeOptions::default().lenient(true);
+    for good in [
+        r#""127.0.0.1""#,
+        r#""::1""#,
+        "16777343",
+        r#"1, 2, "0x3", 4"#,
+    ] {
+        encoded(&socket(good), &lenient).unwrap();
+    }
+    for bad in [
+        r#""127.0.0.1", 5"#,
+        r#"5, "127.0.0.1""#,
+        r#""127.0.0.1", "::1""#,
+        r#""1.2.3""#,
+    ] {
+        refused(&socket(bad));
+    }
+}
+
+#[test]
+fn semaphores_and_unknown_fields_take_numbers_in_strings_too() {
+    let desc =
+        r#""desc": {"key": 1, "uid": 0, "gid": 0, "cuid": 0, "cgid": 0, "mode": 0, "id": 1}"#;
+    let json = format!(
+        r#"{{"magic": "IPCNS_SEM", "entries": [{{{desc}, "nsems": 2, "extra": ["1", "0x2"],
+            "@unknown": [{{"number": "99", "wire": "fixed32", "value": "0xff"}}]}}]}}"#
+    );
+    let image = encoded(&json, &EncodeOptions::default()).unwrap();
+    let text = plain(&image);
+    assert!(text.contains(r#""extra": [1, 2]"#), "{text}");
+    assert!(
+        text.contains(r#"{"number": 99, "wire": "fixed32", "value": 255}"#),
+        "{text}"
+    );
+    assert!(
+        refused(&json.replace("0x2\"", "65536\""))
+            .to_string()
+            .contains("not a number of 16 bits")
+    );
+}
+
+#[test]
+fn what_upstream_prints_for_a_segment_in_the_pagemaps_is_taken() {
+    let json = r#"{"magic": "IPCNS_SHM", "entries": [{"desc": {"key": 0, "uid": 1, "gid": 1, "cuid": 1,
+        "cgid": 1, "mode": 1, "id": 1}, "size": 3, "in_pagemaps": true, "extra": ""}]}"#;
+    encoded(json, &EncodeOptions::default()).unwrap();
+    refused(&json.replace("\"extra\": \"\"", "\"extra\": \"YWJj\""));
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    let json = format!("\u{feff}{}", pstree(ENTRY));
+    encoded(&json, &EncodeOptions::default()).unwrap();
 }

@@ -190,6 +190,8 @@ pub(crate) fn write(
 ) -> Result<()> {
     match (pending, payload) {
         (Pending::None, None) => Ok(()),
+        // Upstream prints an empty one for a segment whose data is in the pagemaps.
+        (Pending::None, Some(Payload::Bytes(data))) if data.is_empty() => Ok(()),
         (Pending::None, Some(_)) if fit == Fit::Lenient => Ok(()),
         (Pending::Bytes { length, pad }, Some(Payload::Bytes(data))) => {
             bytes::write(data, *length, *pad, fit, out)
