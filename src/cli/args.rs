@@ -30,7 +30,7 @@ pub(super) struct Args {
 pub(super) struct SchemaArgs {
     /// Take the schema from this CRIU checkout (any version), or from a directory of .proto files
     #[arg(
-        long,
+        long, value_parser = path(),
         global = true,
         value_name = "DIR",
         env = "CRIT_SCHEMA_DIR",

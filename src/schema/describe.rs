@@ -238,8 +238,10 @@ fn describe_field(field: &FieldDescriptor) -> FieldInfo {
             };
             options.insert(option.name().to_owned(), value);
         }
-        if field.is_packed() {
-            options.insert("packed".to_owned(), "true".to_owned());
+        if all.has_field_by_name("packed") {
+            let packed = all.get_field_by_name("packed");
+            let packed = packed.and_then(|packed| packed.as_bool()).unwrap_or(false);
+            options.insert("packed".to_owned(), packed.to_string());
         }
     }
     FieldInfo {

@@ -16,7 +16,9 @@ use prost_reflect::prost_types::field_descriptor_proto::Type;
 use prost_reflect::prost_types::{
     DescriptorProto, EnumDescriptorProto, EnumOptions, FieldOptions, FileDescriptorProto,
 };
-use prost_reflect::{DescriptorPool, FileDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{
+    DescriptorPool, FieldDescriptor, FileDescriptor, Kind, MessageDescriptor, Syntax,
+};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -104,7 +106,7 @@ fn plain_message(message: &MessageDescriptor) -> DescriptorProto {
                 if proto.r#type() == Type::String {
                     proto.set_type(Type::Bytes);
                 }
-                proto.options = field.is_packed().then(|| FieldOptions {
+                proto.options = is_packed(&field).then(|| FieldOptions {
                     packed: Some(true),
                     ..FieldOptions::default()
                 });
@@ -121,6 +123,24 @@ fn plain_message(message: &MessageDescriptor) -> DescriptorProto {
         enum_type: original.enum_type.iter().map(plain_enum).collect(),
         ..DescriptorProto::default()
     }
+}
+
+/// Whether a repeated field is written packed.
+///
+/// prost-reflect 0.16's own answer is wrong for text: it looks before options are interpreted, so
+/// `[packed = true]` is missed, and any other option makes a proto3 field unpacked.
+fn is_packed(field: &FieldDescriptor) -> bool {
+    let packable =
+        field.is_list() && !matches!(field.kind(), Kind::String | Kind::Bytes | Kind::Message(_));
+    let by_syntax = field.parent_file().syntax() == Syntax::Proto3;
+    let options = field.field_descriptor_proto().options.as_ref();
+    let explicit = options.and_then(|_| {
+        let options = field.options();
+        let set = options.has_field_by_name("packed");
+        let packed = options.get_field_by_name("packed")?.as_bool()?;
+        set.then_some(packed)
+    });
+    packable && explicit.unwrap_or(by_syntax)
 }
 
 fn plain_enum(original: &EnumDescriptorProto) -> EnumDescriptorProto {

@@ -18,5 +18,6 @@ mod made_up;
 mod names;
 mod readme;
 mod schema_facts;
+mod schema_sources;
 mod streaming;
 mod support;
