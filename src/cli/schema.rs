@@ -11,7 +11,7 @@ use super::output::Output;
 use super::report::printable;
 use super::source;
 use crate::error::{Error, ErrorKind, Result};
-use crate::schema::{EnumInfo, KindInfo, MessageInfo, Schema, declaration, diff};
+use crate::schema::{EnumInfo, KindInfo, MessageInfo, Schema, diff};
 
 pub(super) fn run(command: &SchemaCommand, source: &SchemaArgs) -> Result<ExitCode> {
     match command {
@@ -122,7 +122,7 @@ fn show(schema: &Schema, args: &SchemaShow) -> Result<ExitCode> {
         for message in &shown.messages {
             text.push_str(&format!("message {} ({})\n", message.name, message.file));
             for field in &message.fields {
-                text.push_str(&format!("  {}\n", printable(&declaration(field))));
+                text.push_str(&format!("  {}\n", printable(&field.declaration())));
             }
         }
         for desc in &shown.enums {

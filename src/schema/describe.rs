@@ -262,6 +262,37 @@ fn describe_field(field: &FieldDescriptor) -> FieldInfo {
     }
 }
 
+impl FieldInfo {
+    /// The field as a .proto file declares it, with the options of `(criu)` by their own names.
+    #[must_use]
+    pub fn declaration(&self) -> String {
+        let mut text = format!("{} {} {} = {}", self.label, self.ty, self.name, self.number);
+        let default = self
+            .default
+            .iter()
+            .map(|default| format!("default = {default}"));
+        let options = (!self.options.is_empty()).then(|| self.options_text());
+        let brackets: Vec<String> = default.chain(options).collect();
+        if !brackets.is_empty() {
+            text.push_str(&format!(" [{}]", brackets.join(", ")));
+        }
+        text
+    }
+
+    /// The options in one line, `none` when there are none.
+    pub(super) fn options_text(&self) -> String {
+        let options = self.options.iter();
+        let options: Vec<String> = options
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
+        if options.is_empty() {
+            "none".to_owned()
+        } else {
+            options.join(", ")
+        }
+    }
+}
+
 impl Family {
     fn name(self) -> &'static str {
         match self {

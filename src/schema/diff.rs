@@ -143,11 +143,11 @@ impl Changes {
             match (old.get(number), new.get(number)) {
                 (Some(f), None) => {
                     let name = format!("{}.{}", a.name, f.name);
-                    self.add("field", "removed", &name, Some(declaration(f)), None);
+                    self.add("field", "removed", &name, Some(f.declaration()), None);
                 }
                 (None, Some(f)) => {
                     let name = format!("{}.{}", a.name, f.name);
-                    self.add("field", "added", &name, None, Some(declaration(f)));
+                    self.add("field", "added", &name, None, Some(f.declaration()));
                 }
                 (Some(old), Some(new)) => self.field(&a.name, old, new),
                 (None, None) => {}
@@ -165,7 +165,7 @@ impl Changes {
         compare("renamed", old.name.clone(), new.name.clone());
         compare("retyped", old.ty.clone(), new.ty.clone());
         compare("relabelled", old.label.to_owned(), new.label.to_owned());
-        compare("options", options(old), options(new));
+        compare("options", old.options_text(), new.options_text());
         let default =
             |field: &FieldInfo| field.default.clone().unwrap_or_else(|| "none".to_owned());
         compare("default", default(old), default(new));
@@ -196,40 +196,5 @@ impl Changes {
                 _ => {}
             }
         }
-    }
-}
-
-/// A field as a .proto file has it.
-pub(crate) fn declaration(field: &FieldInfo) -> String {
-    let mut text = format!(
-        "{} {} {} = {}",
-        field.label, field.ty, field.name, field.number
-    );
-    let mut brackets = Vec::new();
-    brackets.extend(
-        field
-            .default
-            .iter()
-            .map(|default| format!("default = {default}")),
-    );
-    if !field.options.is_empty() {
-        brackets.push(options(field));
-    }
-    if !brackets.is_empty() {
-        text.push_str(&format!(" [{}]", brackets.join(", ")));
-    }
-    text
-}
-
-fn options(field: &FieldInfo) -> String {
-    let options: Vec<String> = field
-        .options
-        .iter()
-        .map(|(name, value)| format!("{name} = {value}"))
-        .collect();
-    if options.is_empty() {
-        "none".to_owned()
-    } else {
-        options.join(", ")
     }
 }

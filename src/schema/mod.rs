@@ -31,7 +31,6 @@ use prost_reflect::DescriptorPool;
 
 pub use check::Finding;
 pub use describe::{Contents, EnumInfo, FieldInfo, KindInfo, MessageInfo};
-pub(crate) use diff::declaration;
 pub use diff::{Change, diff};
 pub(crate) use hints::IntegerHint;
 pub(crate) use layout::{FieldNumber, Layout, PayloadLayout, SizedBytes};
