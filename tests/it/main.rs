@@ -13,6 +13,7 @@
 mod cli;
 mod contract;
 mod corpus;
+mod descriptors;
 mod errors;
 mod made_up;
 mod names;
