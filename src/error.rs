@@ -258,12 +258,15 @@ impl Error {
     /// Adds "did you mean" for the nearest of the known names, when one is near enough.
     #[must_use]
     pub(crate) fn did_you_mean<'a>(
-        self,
+        mut self,
         name: &str,
         known: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         match nearest(name, known) {
-            Some(near) => self.with_hint(format!("did you mean `{near}`?")),
+            Some(near) => {
+                self.0.hint = Some(format!("did you mean `{near}`?"));
+                self
+            }
             None => self,
         }
     }

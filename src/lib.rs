@@ -65,8 +65,8 @@ pub use image::{
 };
 pub use json::{DecodeOptions, DecodeReport, Dialect, EncodeOptions, EncodeReport, decode, encode};
 pub use schema::{
-    Change, Contents, EnumInfo, FieldInfo, Finding, KindInfo, MessageInfo, MessageType, Origin,
-    Schema, diff,
+    Change, Contents, EnumInfo, ExportedSet, FieldInfo, Finding, KindInfo, MessageInfo,
+    MessageType, Origin, Schema, diff,
 };
 
 /// The crate that messages are made with: its types are part of this crate's interface.

@@ -34,5 +34,11 @@ pub const PROTO_FILES: usize = 10_000;
 /// How deep directories of .proto files may nest.
 pub const PROTO_DEPTH: usize = 16;
 
+/// How many files one .proto file may reach by imports. CRIU's largest reaches 26.
+pub const PROTO_IMPORTS: usize = 128;
+
+/// How many parts a dotted name in a .proto file may have.
+pub const PROTO_NAME_PARTS: usize = 64;
+
 /// How deep brackets may nest in a .proto file: the compiler recurses into them.
 pub const PROTO_NESTING: usize = 100;

@@ -54,7 +54,7 @@ impl Job<'_> {
             (true, Some(message)) => Some(message.as_str()),
             (true, None) => {
                 let what = "--bare needs --message: nothing else says which message it is";
-                return Err(Error::new(ErrorKind::UnknownMessage(what.to_owned())));
+                return Err(Error::new(ErrorKind::Value(what.to_owned())));
             }
         };
         decode(&schema, &self, bare)
@@ -90,5 +90,12 @@ fn decode(schema: &Schema, job: &Job<'_>, bare: Option<&str>) -> Result<ExitCode
         say("hint: --schema-dir with a checkout of the CRIU that wrote the image names them");
     }
     warn(&report.warnings, report.more_warnings, &from);
+    if report
+        .warnings
+        .iter()
+        .any(|warning| warning.message.starts_with("required field"))
+    {
+        say("hint: `crit encode` writes such an image with --lenient");
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -186,6 +186,11 @@ fn beside(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
         .prefix(".crit-")
         .permissions(Permissions::from_mode(mode))
         .tempfile_in(folder_of(path))
+        // Not with the name of the temporary file, which means nothing to anyone.
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => io::Error::new(error.kind(), "no such directory"),
+            kind => io::Error::from(kind),
+        })
 }
 
 fn folder_of(path: &Path) -> &Path {

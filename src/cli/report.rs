@@ -4,6 +4,9 @@ use std::io::Write as _;
 
 use crate::error::{Error, Warning};
 
+/// Characters of a line on stderr; names in it may be of any length.
+const LONGEST: usize = 2000;
+
 /// Prints an error.
 pub(super) fn report(error: &Error) {
     say(&format!("crit: {error}"));
@@ -26,7 +29,12 @@ pub(super) fn warn(warnings: &[Warning], more: u64, from: &str) {
 
 /// Prints a line to stderr; when that can't be written to, there is nobody to tell.
 pub(super) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", printable(line));
+    let mut line = printable(line);
+    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+        line.truncate(end);
+        line.push_str("...");
+    }
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Names out of a dump are hostile: nothing in them may reach a terminal as a control sequence.

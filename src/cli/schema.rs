@@ -1,5 +1,6 @@
 //! `crit schema`: list, show, diff, check, export.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,7 +9,7 @@ use serde::Serialize;
 
 use super::args::{SchemaArgs, SchemaCheck, SchemaCommand, SchemaDiff, SchemaExport, SchemaShow};
 use super::output::Output;
-use super::report::printable;
+use super::report::{printable, say};
 use super::source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{EnumInfo, KindInfo, MessageInfo, Schema, diff};
@@ -39,7 +40,14 @@ fn print(json: Option<&impl Serialize>, text: impl FnOnce() -> String) -> Result
 }
 
 fn list(schema: &Schema, json: bool) -> Result<ExitCode> {
-    let kinds = schema.kind_infos()?;
+    let kinds = schema.kind_infos();
+    for error in kinds
+        .iter()
+        .filter_map(|kind| kind.error.as_ref())
+        .collect::<BTreeSet<_>>()
+    {
+        say(&format!("crit: warning: {error}"));
+    }
     print(json.then_some(&kinds), || {
         let rows = kinds.iter().map(|kind| {
             let alias = kind.alias_of.as_ref().map(|of| format!("is {of}"));
@@ -101,7 +109,10 @@ fn show(schema: &Schema, args: &SchemaShow) -> Result<ExitCode> {
         Some(magic) => schema.kinds().by_magic(magic),
         None => schema.kinds().by_name(&args.name),
     };
-    let kind = kind.map(|kind| schema.kind_info(kind)).transpose()?;
+    if kind.is_none() && magic.is_some() {
+        return Err(Error::new(ErrorKind::UnknownKind(args.name.clone())));
+    }
+    let kind = kind.map(|kind| schema.kind_info(kind));
     let name = match &kind {
         Some(kind) => kind.message.clone(),
         None => Some(args.name.clone()),
@@ -239,18 +250,27 @@ fn check(args: &SchemaCheck, source: &SchemaArgs) -> Result<ExitCode> {
 
 /// What was exported.
 #[derive(Serialize)]
-struct Exported {
+struct Exported<'a> {
     bytes: usize,
+    /// Files, and why each is left out.
+    left_out: &'a [(String, String)],
 }
 
 fn export(schema: &Schema, args: &SchemaExport) -> Result<ExitCode> {
     let set = schema.to_descriptor_set()?;
     let mut output = Output::open(args.output.as_deref())?;
-    output.write_all(&set).map_err(|e| output.error(e))?;
+    output.write_all(&set.bytes).map_err(|e| output.error(e))?;
     let is_stdout = output.is_stdout();
     output.commit()?;
     if args.json.json && !is_stdout {
-        print(Some(&Exported { bytes: set.len() }), String::new)?;
+        let exported = Exported {
+            bytes: set.bytes.len(),
+            left_out: &set.left_out,
+        };
+        print(Some(&exported), String::new)?;
+    }
+    for (file, why) in &set.left_out {
+        say(&format!("crit: warning: {file} is left out: {why}"));
     }
     Ok(ExitCode::SUCCESS)
 }

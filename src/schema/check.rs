@@ -28,8 +28,14 @@ impl Schema {
     ///
     /// The files can't be listed.
     pub fn examine(&self) -> Result<Vec<Finding>> {
-        let mut findings = Vec::new();
-        let mut find = |error, message| findings.push(Finding { error, message });
+        let mut findings: Vec<Finding> = Vec::new();
+        // One bad file may stand in the way of many magics; it is told of once.
+        let mut find = |error, message| {
+            let finding = Finding { error, message };
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        };
         let contents = self.contents()?;
         for error in &contents.errors {
             find(true, error.to_string());
@@ -64,6 +70,12 @@ impl Schema {
                 Err(error) if matches!(error.kind(), ErrorKind::Schema(_)) => {}
                 Err(error) => find(true, error.to_string()),
             }
+        }
+        for (name, file) in &contents.doubled {
+            find(
+                false,
+                format!("{file}: {name} is declared in another file too"),
+            );
         }
         // Messages inside other messages are used by those.
         let inside = contents

@@ -3,15 +3,52 @@
 //! Each file gets a pool of its own: an image pays only for what it needs, and enum values of the
 //! same name in files that never meet (`TUN` in CRIU 1.0 to 1.3, `NONE` in 1.7 to 2.6) don't collide.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prost_reflect::DescriptorPool;
 use protox::file::{File, FileResolver, GoogleFileResolver};
 
 use super::source::{Source, SourceFile};
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::PROTO_IMPORTS;
 
-struct Resolver(Arc<dyn Source>);
+struct Resolver {
+    source: Arc<dyn Source>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    opened: usize,
+    /// The error of the source, which the compiler would only hand back as text.
+    error: Option<Error>,
+}
+
+impl Resolver {
+    fn file(&self, name: &str) -> Result<Option<File>, protox::Error> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.opened += 1;
+        let file = if state.opened > PROTO_IMPORTS {
+            let what = format!("it reaches more than {PROTO_IMPORTS} files by imports");
+            Err(Error::new(ErrorKind::Limit(what)))
+        } else {
+            self.source.file(name)
+        };
+        match file {
+            Ok(Some(SourceFile::Text(text))) => File::from_source(name, &text).map(Some),
+            Ok(Some(SourceFile::Compiled(bytes))) => {
+                let file = File::decode_file_descriptor_proto(bytes);
+                file.map(Some).map_err(protox::Error::new)
+            }
+            Ok(None) => Ok(None),
+            Err(error) => {
+                let text = error.to_string();
+                state.error.get_or_insert(error);
+                Err(protox::Error::new(std::io::Error::other(text)))
+            }
+        }
+    }
+}
 
 impl FileResolver for Resolver {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
@@ -19,30 +56,33 @@ impl FileResolver for Resolver {
         if name.starts_with("google/protobuf/") {
             return GoogleFileResolver::new().open_file(name);
         }
-        match self.0.file(name) {
-            Ok(Some(SourceFile::Text(text))) => File::from_source(name, &text),
-            Ok(Some(SourceFile::Compiled(bytes))) => {
-                File::decode_file_descriptor_proto(bytes).map_err(protox::Error::new)
-            }
-            Ok(None) => Err(protox::Error::file_not_found(name)),
-            Err(error) => Err(protox::Error::new(error)),
-        }
+        self.file(name)?
+            .ok_or_else(|| protox::Error::file_not_found(name))
     }
 }
 
 /// Compiles one file and what it imports.
 pub(super) fn compile(source: &Arc<dyn Source>, file: &str) -> Result<DescriptorPool> {
-    let mut compiler = protox::Compiler::with_file_resolver(Resolver(Arc::clone(source)));
-    compiler.open_file(file).map_err(|error| {
-        // The compiler's Debug form is the one with file, line and column; further lines quote.
-        let text = format!("{error:?}");
-        let what = text.lines().next().unwrap_or_default();
-        let what = if what.contains(".proto") {
-            what.to_owned()
-        } else {
-            format!("{file}: {what}")
-        };
-        Error::new(ErrorKind::Schema(what))
-    })?;
+    let state = Arc::new(Mutex::new(State::default()));
+    let mut compiler = protox::Compiler::with_file_resolver(Resolver {
+        source: Arc::clone(source),
+        state: Arc::clone(&state),
+    });
+    if let Err(error) = compiler.open_file(file) {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        return Err(state.error.take().map_or_else(
+            || {
+                // The compiler's Debug form is the one with file, line and column.
+                let what = format!("{error:?}");
+                let what = if what.contains(".proto") {
+                    what
+                } else {
+                    format!("{file}: {what}")
+                };
+                Error::new(ErrorKind::Schema(what))
+            },
+            |error| error.in_file(file),
+        ));
+    }
     Ok(compiler.descriptor_pool())
 }

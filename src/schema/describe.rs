@@ -33,6 +33,9 @@ pub struct KindInfo {
     pub files: Vec<String>,
     /// One line about it.
     pub about: String,
+    /// Why its message could not be found: a .proto file does not compile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A message type of a schema.
@@ -90,18 +93,17 @@ pub struct Contents {
     pub enums: BTreeMap<String, EnumInfo>,
     /// What is wrong with files, one error each.
     pub errors: Vec<Error>,
+    /// Messages and enums that a second file declares as well: name and file.
+    pub doubled: Vec<(String, String)>,
 }
 
 impl Schema {
     /// The image kinds of this schema, each with its message.
-    ///
-    /// # Errors
-    ///
-    /// A .proto file that declares the message of a kind can't be compiled.
-    pub fn kind_infos(&self) -> Result<Vec<KindInfo>> {
+    #[must_use]
+    pub fn kind_infos(&self) -> Vec<KindInfo> {
         let mut infos = Vec::new();
         for kind in self.kinds().iter() {
-            let info = self.kind_info(kind)?;
+            let info = self.kind_info(kind);
             let main = kind.alias_of.as_ref().unwrap_or(&kind.name);
             // A built-in row counts only when its message exists.
             let counts = kind.entry.is_none() || self.0.mapping.is_own(main);
@@ -109,22 +111,23 @@ impl Schema {
                 infos.push(info);
             }
         }
-        Ok(infos)
+        infos
     }
 
     /// An image kind of this schema with its message.
-    ///
-    /// # Errors
-    ///
-    /// The .proto file that declares its message can't be compiled.
-    pub fn kind_info(&self, kind: &ImageKind) -> Result<KindInfo> {
+    #[must_use]
+    pub fn kind_info(&self, kind: &ImageKind) -> KindInfo {
         let records = kind.payload == Some(PayloadKind::PageRecords);
         let message = if kind.family == Family::Raw || records {
-            None
+            Ok(None)
         } else {
-            self.message_of(kind)?
+            self.message_of(kind)
         };
-        Ok(KindInfo {
+        let (message, error) = match message {
+            Ok(message) => (message, None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        KindInfo {
             name: kind.name.clone(),
             magic: kind.magic.map(|magic| format!("0x{magic:08x}")),
             alias_of: kind.alias_of.clone(),
@@ -134,7 +137,8 @@ impl Schema {
             payload: kind.payload.as_ref().map(PayloadKind::describe),
             files: kind.files.clone(),
             about: kind.about.clone(),
-        })
+            error,
+        }
     }
 
     /// A message type of this schema.
@@ -164,7 +168,7 @@ impl Schema {
     pub fn contents(&self) -> Result<Contents> {
         let mut contents = Contents::default();
         for file in self.0.source.names()? {
-            match self.compile(&file) {
+            match self.compile_anew(&file) {
                 Ok(compiled) => contents.add(&compiled, &file),
                 Err(error) => contents.errors.push(error),
             }
@@ -188,7 +192,10 @@ impl Contents {
 
     fn add_message(&mut self, message: &MessageDescriptor) {
         let info = describe_message(message);
-        self.messages.insert(info.name.clone(), info);
+        if self.messages.contains_key(&info.name) {
+            self.doubled.push((info.name.clone(), info.file.clone()));
+        }
+        self.messages.entry(info.name.clone()).or_insert(info);
         message.child_enums().for_each(|desc| self.add_enum(&desc));
         message
             .child_messages()
@@ -204,7 +211,10 @@ impl Contents {
                 .map(|v| (v.name().to_owned(), v.number()))
                 .collect(),
         };
-        self.enums.insert(info.name.clone(), info);
+        if self.enums.contains_key(&info.name) {
+            self.doubled.push((info.name.clone(), info.file.clone()));
+        }
+        self.enums.entry(info.name.clone()).or_insert(info);
     }
 }
 

@@ -49,7 +49,7 @@ fn magics(schema: &Schema) -> Magics {
     let main = schema.kinds().iter().filter(|kind| kind.alias_of.is_none());
     main.filter_map(|kind| {
         // Messages in files that don't compile are told of as such.
-        let info = schema.kind_info(kind).ok()?;
+        let info = schema.kind_info(kind);
         let message = info.message?;
         Some((info.magic?, (info.name, Some(message))))
     })

@@ -9,7 +9,7 @@ use once_cell::sync::OnceCell;
 
 use super::source::{Source, SourceFile};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{PROTO_DEPTH, PROTO_FILE, PROTO_FILES, PROTO_NESTING};
+use crate::limits::{PROTO_DEPTH, PROTO_FILE, PROTO_FILES, PROTO_NAME_PARTS, PROTO_NESTING};
 
 /// The .proto files below some directories, under their paths from there. Of two files with one
 /// name the one in the earlier directory counts.
@@ -58,21 +58,48 @@ impl Source for Folders {
         }
         for root in &self.roots {
             let path = root.join(name);
+            let path = if path.exists() {
+                path
+            } else {
+                self.beside(root, name)?.unwrap_or(path)
+            };
             if let Some(text) = read_text(&path)? {
                 not_nested_too_deep(&text)
                     .map_err(|error| error.in_file(path.display().to_string()))?;
                 return Ok(Some(SourceFile::Text(Cow::Owned(text))));
             }
         }
+        // Listed, but nothing that can be read: a link that leads nowhere, a FIFO, a device.
+        if self.names()?.iter().any(|known| known == name) {
+            let what = "not a regular file".to_owned();
+            return Err(Error::new(ErrorKind::Schema(what)).in_file(name));
+        }
         Ok(None)
+    }
+}
+
+impl Folders {
+    /// The only file of this name in any directory below `root`: some projects' imports mean a file
+    /// beside the one that imports it.
+    fn beside(&self, root: &Path, name: &str) -> Result<Option<PathBuf>> {
+        let names = self.names()?;
+        let end = format!("/{name}");
+        let mut found = names.iter().filter(|known| known.ends_with(&end));
+        Ok(match (found.next(), found.next()) {
+            (Some(only), None) => Some(root.join(only)),
+            _ => None,
+        })
     }
 }
 
 /// The text of a regular file of a sane size; `None` when there is none.
 pub(super) fn read_text(path: &Path) -> Result<Option<String>> {
-    let Some(bytes) = read_bytes(path)? else {
+    let Some(mut bytes) = read_bytes(path)? else {
         return Ok(None);
     };
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(text)),
         // Comments with names in other encodings are no reason to give up.
@@ -124,12 +151,19 @@ fn list(folder: &Path, prefix: &str, depth: usize, names: &mut BTreeSet<String>)
     Ok(())
 }
 
-/// The compiler follows brackets by recursion: text nested too deep would overflow its stack.
+/// The compiler follows brackets by recursion: text nested too deep would overflow its stack. It
+/// keeps every prefix of a dotted name: one of thousands of parts would take gigabytes.
 fn not_nested_too_deep(text: &str) -> Result<()> {
     let mut depth = 0usize;
+    let mut dots = 0usize;
     let mut line = 1;
     let mut bytes = text.bytes().peekable();
     while let Some(byte) = bytes.next() {
+        match byte {
+            b'.' => dots += 1,
+            b if b.is_ascii_alphanumeric() || b == b'_' || b.is_ascii_whitespace() => {}
+            _ => dots = 0,
+        }
         match byte {
             b'\n' => line += 1,
             b'{' | b'[' | b'<' | b'(' => depth += 1,
@@ -163,6 +197,10 @@ fn not_nested_too_deep(text: &str) -> Result<()> {
                 }
             }
             _ => {}
+        }
+        if dots >= PROTO_NAME_PARTS {
+            let what = format!("a name of more than {PROTO_NAME_PARTS} parts");
+            return Err(Error::new(ErrorKind::Schema(what)).at_line(line, 1));
         }
         if depth > PROTO_NESTING {
             let what = format!("nested deeper than {PROTO_NESTING} levels");

@@ -32,6 +32,7 @@ use prost_reflect::DescriptorPool;
 pub use check::Finding;
 pub use describe::{Contents, EnumInfo, FieldInfo, KindInfo, MessageInfo};
 pub use diff::{Change, diff};
+pub use export::DescriptorSet as ExportedSet;
 pub(crate) use hints::IntegerHint;
 pub(crate) use layout::{FieldNumber, Layout, PayloadLayout, SizedBytes};
 pub use mapping::Origin;
@@ -254,7 +255,12 @@ impl Schema {
             return Ok(Arc::new(unknown_kind(magic)));
         }
         let known = self.0.kinds.iter().map(|kind| kind.name.as_str());
-        Err(Error::new(ErrorKind::UnknownKind(name.to_owned())).did_you_mean(name, known))
+        let error = Error::new(ErrorKind::UnknownKind(name.to_owned())).did_you_mean(name, known);
+        Err(error.with_hint(if magic.is_some() {
+            "--message NAME says which message its entries are"
+        } else {
+            "--schema-dir takes the magics of another CRIU"
+        }))
     }
 
     /// The image kind with this magic word.
@@ -338,30 +344,53 @@ impl Schema {
             return Ok(known.clone());
         }
         let last = name.rsplit('.').next().unwrap_or(name);
+        // A file that can't be read or compiled matters only when no other has the message.
+        let mut failure = None;
         for file in source::likely_first(self.0.source.names()?, last) {
-            let text = self.0.source.file(&file)?;
-            if !text.is_some_and(|text| text.mentions(last)) {
-                continue;
-            }
-            let compiled = self.compile(&file)?;
-            let found = compiled.schema.get_file_by_name(&file).and_then(|file| {
-                file.messages()
-                    .find(|m| m.full_name() == name || m.name() == name)
-            });
-            if let Some(message) = found {
-                let message = types::message_type(&message, &compiled.plain, &self.0.names)?;
+            match self.message_in(&file, name, last) {
                 // Of two threads that come here at once, both go on with the first one's type.
-                let mut messages = lock(&self.0.messages);
-                return Ok(messages.entry(name.to_owned()).or_insert(message).clone());
+                Ok(Some(message)) => {
+                    let mut messages = lock(&self.0.messages);
+                    return Ok(messages.entry(name.to_owned()).or_insert(message).clone());
+                }
+                Ok(None) => {}
+                Err(error) => failure = failure.or(Some(error)),
             }
         }
-        Err(Error::new(ErrorKind::UnknownMessage(name.to_owned())))
+        Err(failure.unwrap_or_else(|| {
+            Error::new(ErrorKind::UnknownMessage(name.to_owned()))
+                .with_hint("--schema-dir takes the schema of another CRIU")
+        }))
+    }
+
+    /// The message of this name, if this file declares it.
+    fn message_in(&self, file: &str, name: &str, last: &str) -> Result<Option<MessageType>> {
+        let text = self.0.source.file(file)?;
+        if !text.is_some_and(|text| text.mentions(last)) {
+            return Ok(None);
+        }
+        let compiled = self.compile(file)?;
+        let declared = compiled.schema.get_file_by_name(file);
+        let message = declared.and_then(|file| {
+            file.messages()
+                .find(|m| m.full_name() == name || m.name() == name)
+        });
+        message
+            .map(|message| types::message_type(&message, &compiled.plain, &self.0.names))
+            .transpose()
     }
 
     fn compile(&self, file: &str) -> Result<Compiled> {
         if let Some(known) = lock(&self.0.compiled).get(file) {
             return Ok(known.clone());
         }
+        let compiled = self.compile_anew(file)?;
+        let mut known = lock(&self.0.compiled);
+        Ok(known.entry(file.to_owned()).or_insert(compiled).clone())
+    }
+
+    /// Compiles a file and does not keep it: for those who go through all of them.
+    fn compile_anew(&self, file: &str) -> Result<Compiled> {
         let schema = compile::compile(&self.0.source, file)?;
         let root = schema.get_file_by_name(file).ok_or_else(|| {
             Error::new(ErrorKind::Schema(format!(
@@ -369,9 +398,7 @@ impl Schema {
             )))
         })?;
         let plain = plain::plain_pool(&root)?;
-        let compiled = Compiled { schema, plain };
-        let mut known = lock(&self.0.compiled);
-        Ok(known.entry(file.to_owned()).or_insert(compiled).clone())
+        Ok(Compiled { schema, plain })
     }
 
     /// The kind with its messages found.
@@ -412,9 +439,10 @@ impl fmt::Debug for Schema {
 /// The bytes of a descriptor set in a file.
 #[cfg(feature = "cli")]
 pub(crate) fn read_set(path: &Path) -> Result<Vec<u8>> {
-    let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
-    folder::read_bytes(path)?
-        .ok_or_else(|| Error::from(missing()).in_file(path.display().to_string()))
+    folder::read_bytes(path)?.ok_or_else(|| {
+        let what = "not a regular file".to_owned();
+        Error::new(ErrorKind::Schema(what)).in_file(path.display().to_string())
+    })
 }
 
 /// A directory without any .proto file is a mistake in its name.

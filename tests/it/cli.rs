@@ -300,7 +300,8 @@ fn what_is_odd_is_a_warning_on_stderr_once_for_each_field() {
     assert_eq!(run.code, 0);
     assert_eq!(
         run.stderr,
-        "crit: warning: v33-full/stats-dump: entry 0: required field `dump.pages_lazy` is missing\n"
+        "crit: warning: v33-full/stats-dump: entry 0: required field `dump.pages_lazy` is missing\n\
+         hint: `crit encode` writes such an image with --lenient\n"
     );
     let refused = crit(&["encode"], &run.stdout);
     assert_eq!(refused.code, 2);

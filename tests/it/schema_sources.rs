@@ -285,7 +285,8 @@ fn the_environment_names_the_schema_as_the_option_does() {
 fn a_descriptor_set_reads_what_the_files_read_that_it_was_made_from() {
     let bundled = Schema::bundled().unwrap();
     let set = bundled.to_descriptor_set().unwrap();
-    let schema = Schema::from_descriptor_set(&set).unwrap();
+    assert!(set.left_out.is_empty());
+    let schema = Schema::from_descriptor_set(&set.bytes).unwrap();
     assert_eq!(diff(&bundled, &schema).unwrap(), []);
     for name in [
         "simple/core-100.img",
@@ -527,5 +528,74 @@ fn fields_of_every_type_come_back_under_any_schema() {
     assert_eq!(
         json,
         r#"{"magic": "PSTREE", "entries": [{"d": 2.2250738585072014e-308, "f": [0.1, "Infinity"], "x": 18446744073709551615, "s": -1, "z": [-1, 1], "g": [{"b": true}, {}]}]}"#
+    );
+}
+
+#[test]
+fn a_file_that_can_t_be_read_hurts_only_images_that_need_it() {
+    let dir = folder("message pstree_entry { optional uint32 pid = 1; }");
+    fs::rename(dir.path().join("pstree.proto"), dir.path().join("zz.proto")).unwrap();
+    fs::write(dir.path().join("a.proto"), "message a_entry {".repeat(1000)).unwrap();
+    std::os::unix::fs::symlink("nowhere", dir.path().join("b.proto")).unwrap();
+    let schema = Schema::open(dir.path()).unwrap();
+    let image = wire::single(wire::PSTREE, &Message::new().varint(1, 7));
+    assert!(decoded(&schema, &image).contains(r#"{"pid": 7}"#));
+    let findings = schema.examine().unwrap();
+    let errors: Vec<_> = findings
+        .iter()
+        .filter(|f| f.error)
+        .map(|f| f.message.as_str())
+        .collect();
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert!(errors[0].ends_with("a.proto: line 1 column 1: schema: nested deeper than 100 levels"));
+    assert_eq!(errors[1], "b.proto: schema: not a regular file");
+}
+
+#[test]
+fn chains_of_imports_and_names_without_end_are_refused_in_little_time() {
+    let dir = fresh_dir();
+    for i in 0..400 {
+        let text = format!("import \"c{}.proto\"; message m{i} {{ }}", i + 1);
+        fs::write(dir.path().join(format!("c{i}.proto")), text).unwrap();
+    }
+    fs::write(dir.path().join("c400.proto"), "message pstree_entry { }").unwrap();
+    let schema = Schema::open(dir.path()).unwrap();
+    assert!(schema.message("pstree_entry").is_ok());
+    let error = schema.message("m0").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "c0.proto: it reaches more than 128 files by imports"
+    );
+    let parts = format!(
+        "package {}a; message pstree_entry {{ }}",
+        "a.".repeat(50_000)
+    );
+    let named = folder(&parts);
+    assert!(refused(named.path()).contains("a name of more than 64 parts"));
+}
+
+#[test]
+fn two_files_that_define_one_name_are_told_of_and_not_exported_together() {
+    let dir = folder("enum kinds { TUN = 1; } message pstree_entry { optional kinds kind = 1; }");
+    fs::write(
+        dir.path().join("z.proto"),
+        "enum links { TUN = 2; } message fs_entry { }",
+    )
+    .unwrap();
+    let schema = Schema::open(dir.path()).unwrap();
+    // Each is read by itself, so the two don't meet.
+    schema.message("pstree_entry").unwrap();
+    schema.message("fs_entry").unwrap();
+    let set = schema.to_descriptor_set().unwrap();
+    let expected = (
+        "z.proto".to_owned(),
+        "TUN is defined in pstree.proto too".to_owned(),
+    );
+    assert_eq!(set.left_out, [expected]);
+    assert!(
+        Schema::from_descriptor_set(&set.bytes)
+            .unwrap()
+            .message("pstree_entry")
+            .is_ok()
     );
 }
