@@ -82,13 +82,16 @@ pub fn encode(
         job.member(&key, &mut text)?;
         // Only keys that mean something are kept: lenient reading takes any number of others.
         first = false;
-        if ["magic", "entries", "@head", "@bare"].contains(&key.as_str()) {
+        if KEYS.contains(&key.as_str()) {
             keys.push(key);
         }
     }
     text.end()?;
     job.finish(&text)
 }
+
+/// The members of an image.
+const KEYS: [&str; 4] = ["magic", "entries", "@head", "@bare"];
 
 /// The work on one image: what was seen of it so far.
 struct Job<'a, W: Write> {
@@ -151,15 +154,19 @@ impl<W: Write> Job<'_, W> {
                     message: "an image".to_owned(),
                 })
                 .at_line(line, column)
-                .did_you_mean(key, ["magic", "entries", "@head"]));
+                .did_you_mean(key, KEYS));
             }
         }
         Ok(())
     }
 
     fn finish<R: Read>(mut self, text: &Splitter<R>) -> Result<EncodeReport> {
-        if self.magic.is_none() == self.bare.is_none() {
-            return Err(text.fail("`magic` is missing: it names the kind of image"));
+        match (&self.magic, &self.bare) {
+            (None, None) => {
+                return Err(text.fail("`magic` is missing: it names the kind of image"));
+            }
+            (Some(_), Some(_)) => return Err(text.fail("`magic` and `@bare` exclude each other")),
+            _ => {}
         }
         if let Some((spool, place)) = self.waiting.take() {
             let mut text = Splitter::continued(spool, place);

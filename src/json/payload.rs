@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use super::base64;
 use super::integer::number;
 use super::options::Dialect;
-use super::read::{Extras, MessageSeed, NoExtras, Reading};
+use super::read::{Extras, MessageSeed, Reading};
 use super::split::Spooled;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::payload::Pending;
@@ -247,12 +247,6 @@ impl<'de> DeserializeSeed<'de> for QueuedSeed<'_> {
     type Value = prost_reflect::DynamicMessage;
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
-        let seed = MessageSeed {
-            reading: self.reading,
-            types: &self.ty.types,
-            shape: self.ty.shape(),
-            extras: &mut NoExtras,
-        };
-        seed.deserialize(input)
+        MessageSeed::inner(self.reading, &self.ty.types, self.ty.index).deserialize(input)
     }
 }

@@ -13,7 +13,7 @@ use super::unknown::UnknownSeed;
 use crate::bytes::too_deep;
 use crate::error::{Error, ErrorKind};
 use crate::limits::MESSAGE_DEPTH;
-use crate::message::decode_into;
+use crate::message::{Unknown, decode_into};
 use crate::schema::{Field, FieldKind, Shape, Types};
 
 /// What reading JSON needs to know everywhere, and where it stands.
@@ -117,6 +117,17 @@ pub(super) trait Extras {
     ) -> Result<bool, A::Error>;
 }
 
+impl<X: Extras> Extras for &mut X {
+    fn read<'de, A: MapAccess<'de>>(
+        &mut self,
+        reading: &mut Reading,
+        key: &str,
+        map: &mut A,
+    ) -> Result<bool, A::Error> {
+        (**self).read(reading, key, map)
+    }
+}
+
 /// No such members: the messages inside an entry have none.
 pub(super) struct NoExtras;
 
@@ -136,7 +147,19 @@ pub(super) struct MessageSeed<'a, X> {
     pub(super) reading: &'a mut Reading,
     pub(super) types: &'a Types,
     pub(super) shape: &'a Shape,
-    pub(super) extras: &'a mut X,
+    pub(super) extras: X,
+}
+
+impl<'a> MessageSeed<'a, NoExtras> {
+    /// For a message inside another.
+    pub(super) fn inner(reading: &'a mut Reading, types: &'a Types, index: usize) -> Self {
+        MessageSeed {
+            reading,
+            types,
+            shape: types.shape(index),
+            extras: NoExtras,
+        }
+    }
 }
 
 impl<'de, X: Extras> DeserializeSeed<'de> for MessageSeed<'_, X> {
@@ -188,7 +211,7 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
             reading,
             types,
             shape,
-            extras,
+            mut extras,
         } = self;
         let Some(depth) = reading.depth.checked_sub(1) else {
             return Err(reading.fail(too_deep()));
@@ -247,28 +270,9 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
             }
         }
         if let Some(fields) = unknown {
-            for field in &fields {
-                if let Some(index) = shape.index_of(field.number)
-                    && let Some(known) = shape.fields.get(index)
-                    && known.kind.wire() == field.wire
-                    && seen.has(index)
-                    && !known.repeated
-                {
-                    let what = format!(
-                        "field {} is no unknown field: `{}` is it",
-                        field.number, known.name
-                    );
-                    return Err(
-                        reading.fail(Error::new(ErrorKind::Value(what)).in_field("@unknown"))
-                    );
-                }
-            }
-            let mut bytes = Vec::new();
-            fields.iter().for_each(|field| field.put(&mut bytes));
-            // As if they stood behind the message: one that this schema does know becomes the field
-            // that it is.
-            reading.complete &= decode_into(types, shape, &mut message, &bytes, depth + 1)
+            let complete = keep_unknown(types, shape, &mut message, &seen, &fields, depth + 1)
                 .map_err(|error| reading.fail(error.in_field("@unknown")))?;
+            reading.complete &= complete;
         }
         reading.depth = depth + 1;
         reading.complete &= shape.fields.iter().enumerate().all(|(index, field)| {
@@ -282,6 +286,36 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
             .reading
             .refuse("null is no value; leave the field out".to_owned()))
     }
+}
+
+/// Puts unknown fields into a message as if they stood behind it: one that this schema does know
+/// becomes the field that it is, unless that one has a value of its own.
+fn keep_unknown(
+    types: &Types,
+    shape: &Shape,
+    message: &mut DynamicMessage,
+    seen: &Seen,
+    fields: &[Unknown],
+    depth: usize,
+) -> Result<bool, Error> {
+    let mut bytes = Vec::new();
+    for field in fields {
+        let index = shape
+            .index_of(field.number)
+            .filter(|index| seen.has(*index));
+        if let Some(known) = index.and_then(|index| shape.fields.get(index))
+            && known.kind.wire() == field.wire
+            && !known.repeated
+        {
+            let what = format!(
+                "field {} is no unknown field: `{}` is it",
+                field.number, known.name
+            );
+            return Err(Error::new(ErrorKind::Value(what)));
+        }
+        field.put(&mut bytes);
+    }
+    decode_into(types, shape, message, &bytes, depth)
 }
 
 enum Key {
@@ -338,12 +372,7 @@ impl<'de> DeserializeSeed<'de> for FieldSeed<'_> {
         }
         match &self.field.kind {
             FieldKind::Message(index) | FieldKind::Group(index) => {
-                let seed = MessageSeed {
-                    reading: self.reading,
-                    shape: self.types.shape(*index),
-                    types: self.types,
-                    extras: &mut NoExtras,
-                };
+                let seed = MessageSeed::inner(self.reading, self.types, *index);
                 seed.deserialize(input).map(Value::Message)
             }
             _ => input.deserialize_any(ScalarVisitor {
@@ -406,12 +435,7 @@ impl<'de> DeserializeSeed<'de> for ElementSeed<'_> {
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
         match &self.field.kind {
             FieldKind::Message(index) | FieldKind::Group(index) => {
-                let seed = MessageSeed {
-                    reading: self.reading,
-                    shape: self.types.shape(*index),
-                    types: self.types,
-                    extras: &mut NoExtras,
-                };
+                let seed = MessageSeed::inner(self.reading, self.types, *index);
                 self.list.push(Value::Message(seed.deserialize(input)?));
             }
             _ => {
