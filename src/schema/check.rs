@@ -22,7 +22,8 @@ impl Schema {
     /// Compiles every file and holds the image kinds against what is in them.
     ///
     /// Errors: a file that does not compile, a row whose payload fields its message does not have.
-    /// Notes: magics without a message, messages named like entries without a magic.
+    /// Notes: magics without a message, messages named like entries without a magic, built-in rows
+    /// whose message the schema does not have, names that two files declare.
     ///
     /// # Errors
     ///
@@ -41,6 +42,7 @@ impl Schema {
             find(true, error.to_string());
         }
         let mut used = BTreeSet::new();
+        let mut unused = Vec::new();
         for kind in self
             .kinds()
             .iter()
@@ -64,12 +66,18 @@ impl Schema {
                 Err(error) if matches!(error.kind(), ErrorKind::NoMessage(_)) => {
                     if self.0.mapping.is_own(&kind.name) {
                         find(false, error.to_string());
+                    } else {
+                        unused.push(kind.name.as_str());
                     }
                 }
                 // Already among the files that don't compile.
                 Err(error) if matches!(error.kind(), ErrorKind::Schema(_)) => {}
                 Err(error) => find(true, error.to_string()),
             }
+        }
+        if !unused.is_empty() {
+            let message = format!("built-in rows that don't apply here: {}", unused.join(", "));
+            find(false, message);
         }
         for (name, file) in &contents.doubled {
             find(
