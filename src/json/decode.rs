@@ -137,12 +137,8 @@ fn print_entry<R: Read>(
     entry: Entry,
     options: &DecodeOptions,
 ) -> Result<Vec<String>> {
-    let style = Style {
-        pretty: options.pretty,
-        quote_big_ints: options.quote_big_ints,
-    };
     out.open(b'{');
-    print::members(out, style, &entry.ty, &entry.message)?;
+    print::members(out, Style::from(options), &entry.ty, &entry.message)?;
     if options.exact
         && !entry.is_canonical()?
         && let Some(raw) = &entry.raw
@@ -150,7 +146,7 @@ fn print_entry<R: Read>(
         out.member("@raw");
         out.base64(raw);
     }
-    let missing = print_payload(out, reader, entry.offset, options, style)?;
+    let missing = print_payload(out, reader, entry.offset, options)?;
     out.close(b'}');
     reader.recycle(entry);
     Ok(missing)
@@ -161,40 +157,38 @@ fn print_payload<R: Read>(
     reader: &mut ImageReader<R>,
     offset: u64,
     options: &DecodeOptions,
-    style: Style,
 ) -> Result<Vec<String>> {
-    let mut missing = Vec::new();
     if *reader.pending() == Pending::None {
-        return Ok(missing);
+        return Ok(Vec::new());
     }
     if options.no_payload {
         let size = reader.skip_payload(offset)?;
         // Upstream prints nothing for ghost files.
-        if !matches!(reader.layout().payload, Some(PayloadLayout::Content { .. })) {
+        if !matches!(reader.layout().payload, Some(PayloadLayout::Content(_))) {
             out.member("extra");
             out.quoted(&format!("... <{}>", human_size(size)));
         }
-        return Ok(missing);
+        return Ok(Vec::new());
     }
-    match reader.pending() {
+    let streamed = match reader.pending() {
+        Pending::Rest => true,
         // Padding must be seen to be kept.
-        Pending::Bytes { pad, .. } if *pad > 0 && options.exact => {
-            missing = print_in_memory(out, reader, offset, options, style)?;
-        }
-        Pending::Rest | Pending::Bytes { .. } => {
-            out.member("extra");
-            out.text.push(b'"');
-            let mut lines = Lines::default();
-            reader.stream_payload(offset, &mut |piece| {
-                lines.push(piece, &mut out.text);
-                out.spill()
-            })?;
-            lines.finish(&mut out.text);
-            out.text.push(b'"');
-        }
-        _ => missing = print_in_memory(out, reader, offset, options, style)?,
+        Pending::Bytes { pad, .. } => *pad == 0 || !options.exact,
+        _ => false,
+    };
+    if !streamed {
+        return print_in_memory(out, reader, offset, options);
     }
-    Ok(missing)
+    out.member("extra");
+    out.text.push(b'"');
+    let mut lines = Lines::default();
+    reader.stream_payload(offset, &mut |piece| {
+        lines.push(piece, &mut out.text);
+        out.spill()
+    })?;
+    lines.finish(&mut out.text);
+    out.text.push(b'"');
+    Ok(Vec::new())
 }
 
 fn print_in_memory<R: Read>(
@@ -202,18 +196,19 @@ fn print_in_memory<R: Read>(
     reader: &mut ImageReader<R>,
     offset: u64,
     options: &DecodeOptions,
-    style: Style,
 ) -> Result<Vec<String>> {
     let (payload, raw) = reader.read_payload(offset)?;
+    let Some(payload) = payload else {
+        return Ok(Vec::new());
+    };
     if let Some(raw) = raw.filter(|_| options.exact) {
         out.member("@payload");
         out.base64(&raw);
     }
     out.member("extra");
     match payload {
-        None => out.raw("null"),
-        Some(Payload::Bytes(bytes)) => out.base64(&bytes),
-        Some(Payload::Queues(queues)) => {
+        Payload::Bytes(bytes) => out.base64(&bytes),
+        Payload::Queues(queues) => {
             out.open(b'{');
             for (name, data) in &queues {
                 out.member(name);
@@ -221,7 +216,7 @@ fn print_in_memory<R: Read>(
             }
             out.close(b'}');
         }
-        Some(Payload::Words(words)) => {
+        Payload::Words(words) => {
             out.open(b'[');
             for word in words {
                 out.item();
@@ -229,10 +224,10 @@ fn print_in_memory<R: Read>(
             }
             out.close(b']');
         }
-        Some(Payload::Messages(queued)) => {
+        Payload::Messages(queued) => {
             let layout = Arc::clone(reader.layout());
             if let Some(PayloadLayout::Messages { message, .. }) = &layout.payload {
-                return print_queued(out, message, &queued, style);
+                return print_queued(out, message, &queued, options);
             }
         }
     }
@@ -243,12 +238,12 @@ fn print_queued(
     out: &mut Out<'_>,
     ty: &MessageType,
     queued: &[QueuedMessage],
-    style: Style,
+    options: &DecodeOptions,
 ) -> Result<Vec<String>> {
     // Upstream prints these without the pretty forms, whatever was asked for.
     let style = Style {
         pretty: false,
-        ..style
+        ..Style::from(options)
     };
     let mut missing = Vec::new();
     out.open(b'[');
@@ -269,21 +264,17 @@ fn print_queued(
 
 /// A size as upstream writes it: steps of 1024, one decimal unless it is whole.
 fn human_size(bytes: u64) -> String {
-    let mut unit = 1u64;
-    for name in ["", "K", "M", "G", "T", "P", "E"] {
-        if bytes / unit < 1024 {
-            return if bytes.is_multiple_of(unit) {
-                format!("{}{name}B", bytes / unit)
-            } else {
-                #[allow(clippy::cast_precision_loss)] // one decimal is printed
-                let size = bytes as f64 / unit as f64;
-                format!("{size:.1}{name}B")
-            };
-        }
-        unit = unit.saturating_mul(1024);
+    let step = (bytes | 1).ilog2() / 10;
+    let unit = 1u64 << (10 * step);
+    let name = ["", "K", "M", "G", "T", "P", "E"]
+        .get(step as usize)
+        .unwrap_or(&"");
+    if bytes.is_multiple_of(unit) {
+        return format!("{}{name}B", bytes / unit);
     }
-    // Not reached: 64 bits end at 16 exabytes.
-    format!("{bytes}B")
+    #[allow(clippy::cast_precision_loss)] // one decimal is printed
+    let size = bytes as f64 / unit as f64;
+    format!("{size:.1}{name}B")
 }
 
 #[cfg(test)]
@@ -304,6 +295,7 @@ mod tests {
             (1_048_575, "1024.0KB"),
             (1 << 20, "1MB"),
             (3 << 40, "3TB"),
+            (u64::MAX, "16.0EB"),
         ] {
             assert_eq!(human_size(bytes), text);
         }

@@ -128,7 +128,7 @@ impl<'de> Visitor<'de> for PayloadSeed<'_> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.layout {
-            PayloadLayout::Bytes(_) | PayloadLayout::Content { .. } => "a base64 string",
+            PayloadLayout::Bytes(_) | PayloadLayout::Content(_) => "a base64 string",
             PayloadLayout::Queues(_) => "an object of base64 strings",
             PayloadLayout::Words { .. } => "an array of numbers",
             PayloadLayout::Messages { .. } => "an array of messages and base64 strings",
@@ -141,7 +141,7 @@ impl<'de> Visitor<'de> for PayloadSeed<'_> {
             return Err(reading.fail(Error::new(ErrorKind::NoPayload(text.to_owned()))));
         }
         match self.layout {
-            PayloadLayout::Bytes(_) | PayloadLayout::Content { .. } => {
+            PayloadLayout::Bytes(_) | PayloadLayout::Content(_) => {
                 let bytes = base64::decode(text, reading.lenient);
                 bytes
                     .map(|bytes| Some(Payload::Bytes(bytes)))

@@ -2,6 +2,7 @@
 
 use prost_reflect::{DynamicMessage, Value};
 
+use super::options::DecodeOptions;
 use super::out::Out;
 use super::{address, integer, quopri, unknown};
 use crate::error::{Error, ErrorKind, Result};
@@ -15,6 +16,15 @@ pub(super) struct Style {
     pub(super) pretty: bool,
     /// Integers that a double can't hold are quoted.
     pub(super) quote_big_ints: bool,
+}
+
+impl From<&DecodeOptions> for Style {
+    fn from(options: &DecodeOptions) -> Self {
+        Style {
+            pretty: options.pretty,
+            quote_big_ints: options.quote_big_ints,
+        }
+    }
 }
 
 /// Prints the members of a message, without the braces around them.

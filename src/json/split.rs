@@ -311,7 +311,9 @@ impl<R: Read> Splitter<R> {
                     break;
                 }
                 Some(_) => {
-                    let (escape, byte) = self.escape(from + end).map_err(bad)?;
+                    let (escape, byte) = self.escape(from + end)?.ok_or_else(|| {
+                        bad("bad base64: an escape that stands for none of its characters".into())
+                    })?;
                     from += end + escape;
                     decoder.push(&[byte], &mut decoded).map_err(bad)?;
                 }
@@ -334,28 +336,25 @@ impl<R: Read> Splitter<R> {
         Ok((start + 4, Spooled { data, length }))
     }
 
-    /// The length of the escape that begins here, and the character that it stands for, when that is
-    /// ASCII: base64 has no other.
-    fn escape(&mut self, backslash: usize) -> Result<(usize, u8), String> {
-        let bad = || "bad base64: an escape that stands for none of its characters".to_owned();
-        // Reading on fails here as reading does: the caller's next read says so.
-        let mut byte = |index| self.byte(index).ok().flatten().ok_or_else(bad);
-        match byte(backslash + 1)? {
-            b'n' => Ok((2, b'\n')),
-            b'r' => Ok((2, b'\r')),
-            b't' => Ok((2, b'\t')),
-            c @ (b'/' | b'\\' | b'"') => Ok((2, c)),
-            b'u' => {
-                let mut value = 0;
-                for index in 2..6 {
-                    let digit = char::from(byte(backslash + index)?).to_digit(16);
-                    value = value << 4 | digit.ok_or_else(bad)?;
+    /// The length of the escape that begins here, and the character that it stands for; `None` when
+    /// that is not ASCII, or no escape at all: base64 has no such character.
+    fn escape(&mut self, backslash: usize) -> Result<Option<(usize, u8)>> {
+        Ok(match self.byte(backslash + 1)? {
+            Some(b'n') => Some((2, b'\n')),
+            Some(b'r') => Some((2, b'\r')),
+            Some(b't') => Some((2, b'\t')),
+            Some(c @ (b'/' | b'\\' | b'"')) => Some((2, c)),
+            Some(b'u') => {
+                let mut value = Some(0);
+                for index in backslash + 2..backslash + 6 {
+                    let digit = self.byte(index)?.and_then(|c| char::from(c).to_digit(16));
+                    value = value.zip(digit).map(|(value, digit)| value << 4 | digit);
                 }
-                let byte = u8::try_from(value).map_err(|_| bad())?;
-                Ok((6, byte))
+                let byte = value.and_then(|value| u8::try_from(value).ok());
+                byte.map(|byte| (6, byte))
             }
-            _ => Err(bad()),
-        }
+            _ => None,
+        })
     }
 
     /// Copies the next value as it is, in the memory of one step.

@@ -64,7 +64,7 @@ impl Schema {
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::RawImage { .. }) => {}
                 Err(error) if matches!(error.kind(), ErrorKind::NoMessage(_)) => {
-                    if self.0.mapping.is_own(&kind.name) {
+                    if kind.alias_of.is_none() && self.0.mapping.is_own(kind) {
                         find(false, error.to_string());
                     } else {
                         unused.push(kind.name.as_str());

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::mapping::Origin;
 use super::{Compiled, Schema};
 use crate::descriptor::{Family, ImageKind, PayloadKind};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// An image kind in a schema.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -104,9 +104,8 @@ impl Schema {
         let mut infos = Vec::new();
         for kind in self.kinds().iter() {
             let info = self.kind_info(kind);
-            let main = kind.alias_of.as_ref().unwrap_or(&kind.name);
             // A built-in row counts only when its message exists.
-            let counts = kind.entry.is_none() || self.0.mapping.is_own(main);
+            let counts = kind.entry.is_none() || self.0.mapping.is_own(kind);
             if counts || info.message.is_some() {
                 infos.push(info);
             }
@@ -147,17 +146,7 @@ impl Schema {
     ///
     /// As [`Schema::message`].
     pub fn message_info(&self, name: &str) -> Result<MessageInfo> {
-        let unknown = || Error::new(ErrorKind::UnknownMessage(name.to_owned()));
-        let message = self.message(name)?;
-        for file in self.0.source.names()? {
-            let known = super::lock(&self.0.compiled).get(&file).cloned();
-            let found =
-                known.and_then(|compiled| compiled.schema.get_message_by_name(message.name()));
-            if let Some(found) = found {
-                return Ok(describe_message(&found));
-            }
-        }
-        Err(unknown())
+        Ok(describe_message(&self.message(name)?.shape().schema))
     }
 
     /// Compiles every file, and tells all that is in them.

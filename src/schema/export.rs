@@ -11,7 +11,7 @@ use crate::error::Result;
 /// A schema as other tools read it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct DescriptorSet {
+pub struct ExportedSet {
     /// The encoded `FileDescriptorSet`.
     pub bytes: Vec<u8>,
     /// Files that could not be part of it, and why: a name in them is defined in another file too,
@@ -26,8 +26,8 @@ impl Schema {
     /// # Errors
     ///
     /// A file can't be compiled.
-    pub fn to_descriptor_set(&self) -> Result<DescriptorSet> {
-        let mut set = DescriptorSet {
+    pub fn to_descriptor_set(&self) -> Result<ExportedSet> {
+        let mut set = ExportedSet {
             bytes: Vec::new(),
             left_out: Vec::new(),
         };

@@ -34,11 +34,18 @@ pub(crate) enum PayloadLayout {
         size: FieldNumber,
         pad: u32,
     },
-    Content {
-        chunked_if: FieldNumber,
-        chunk: MessageType,
-        size: SizedBytes,
-    },
+    /// The content of a file, in one piece or in chunks.
+    Content(Option<Chunks>),
+}
+
+/// The chunks that a file's content may come in.
+#[derive(Debug)]
+pub(crate) struct Chunks {
+    /// The bool field of the first entry that says so.
+    pub(crate) when: FieldNumber,
+    /// The message of all further entries.
+    pub(crate) message: MessageType,
+    pub(crate) size: SizedBytes,
 }
 
 /// Bytes whose number the fields of the message give.
@@ -145,7 +152,24 @@ impl Layout {
                 chunked_if,
                 chunk,
                 size,
-            }) => content(schema, &entry, chunked_if, chunk, size, &field)?,
+            }) => {
+                // Before CRIU 3.3 there were no chunks: the content is the rest of the image.
+                let chunks = if entry.shape().field_named(chunked_if).is_some() {
+                    let chunk = message(chunk)?;
+                    Some(Chunks {
+                        when: field(&entry, chunked_if, "bool")?,
+                        size: SizedBytes {
+                            size: sizes(&chunk, size)?,
+                            pad: 0,
+                            absent_if: None,
+                        },
+                        message: chunk,
+                    })
+                } else {
+                    None
+                };
+                Some(PayloadLayout::Content(chunks))
+            }
         };
         Ok(Layout {
             kind: Arc::clone(kind),
@@ -174,7 +198,7 @@ impl Layout {
     pub(super) fn messages(&self) -> impl Iterator<Item = &MessageType> {
         let more = match &self.payload {
             Some(PayloadLayout::Messages { message, .. }) => Some(message),
-            Some(PayloadLayout::Content { chunk, .. }) => Some(chunk),
+            Some(PayloadLayout::Content(Some(chunks))) => Some(&chunks.message),
             _ => None,
         };
         [&self.entry].into_iter().chain(&self.head).chain(more)
@@ -184,43 +208,10 @@ impl Layout {
     pub(crate) fn entry_type(&self, index: u64) -> &MessageType {
         match (&self.head, &self.payload) {
             (Some(head), _) if index == 0 => head,
-            (_, Some(PayloadLayout::Content { chunk, .. })) if index > 0 => chunk,
+            (_, Some(PayloadLayout::Content(Some(chunks)))) if index > 0 => &chunks.message,
             _ => &self.entry,
         }
     }
-}
-
-fn content(
-    schema: &Schema,
-    entry: &MessageType,
-    chunked_if: &str,
-    chunk: &str,
-    size: &[String],
-    field: &dyn Fn(&MessageType, &str, &str) -> Result<FieldNumber>,
-) -> Result<Option<PayloadLayout>> {
-    // Before CRIU 3.17 there were no chunks: the content is the rest of the image.
-    if entry.shape().field_named(chunked_if).is_none() {
-        return Ok(Some(PayloadLayout::Content {
-            chunked_if: 0,
-            chunk: entry.clone(),
-            size: SizedBytes {
-                size: Vec::new(),
-                pad: 0,
-                absent_if: None,
-            },
-        }));
-    }
-    let chunk = schema.message(chunk)?;
-    let numbers = size.iter().map(|name| field(&chunk, name, "integer"));
-    Ok(Some(PayloadLayout::Content {
-        chunked_if: field(entry, chunked_if, "bool")?,
-        size: SizedBytes {
-            size: numbers.collect::<Result<_>>()?,
-            pad: 0,
-            absent_if: None,
-        },
-        chunk,
-    }))
 }
 
 fn type_name(kind: &FieldKind) -> &'static str {

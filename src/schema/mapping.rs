@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use crate::descriptor::ImageKinds;
+use crate::descriptor::{ImageKind, ImageKinds};
 
 /// Who says which message an image kind has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -65,14 +65,18 @@ impl Mapping {
         self.own.insert(kind.to_owned());
     }
 
-    pub(super) fn is_own(&self, kind: &str) -> bool {
-        self.own.contains(kind)
+    /// Whether the schema's source defines this kind, or the one that it is another name for.
+    pub(super) fn is_own(&self, kind: &ImageKind) -> bool {
+        self.own.contains(main_name(kind))
     }
 
-    pub(super) fn candidates(&self, kind: &str) -> &[(String, Origin)] {
-        self.candidates
-            .get(kind)
-            .map(Vec::as_slice)
-            .unwrap_or_default()
+    pub(super) fn candidates(&self, kind: &ImageKind) -> &[(String, Origin)] {
+        let found = self.candidates.get(main_name(kind));
+        found.map(Vec::as_slice).unwrap_or_default()
     }
+}
+
+/// The name under which the message of a kind is kept.
+fn main_name(kind: &ImageKind) -> &str {
+    kind.alias_of.as_ref().unwrap_or(&kind.name)
 }

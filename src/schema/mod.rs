@@ -32,7 +32,7 @@ use prost_reflect::DescriptorPool;
 pub use check::Finding;
 pub use describe::{Contents, EnumInfo, FieldInfo, KindInfo, MessageInfo};
 pub use diff::{Change, diff};
-pub use export::DescriptorSet as ExportedSet;
+pub use export::ExportedSet;
 pub(crate) use hints::IntegerHint;
 pub(crate) use layout::{FieldNumber, Layout, PayloadLayout, SizedBytes};
 pub use mapping::Origin;
@@ -166,7 +166,10 @@ impl Schema {
         for row in rows.iter().filter(|row| row.entry.is_some()) {
             schema.layout(row)?;
         }
-        Ok(schema)
+        match &self.0.forced {
+            Some(message) => schema.with_message(message),
+            None => Ok(schema),
+        }
     }
 
     /// The same schema, in which the images of every magic, also of an unknown one, are entries of
@@ -281,8 +284,7 @@ impl Schema {
         if let Some(forced) = &self.0.forced {
             return Ok(Some((self.message(forced)?, Origin::Forced)));
         }
-        let name = kind.alias_of.as_ref().unwrap_or(&kind.name);
-        for (message, origin) in self.0.mapping.candidates(name) {
+        for (message, origin) in self.0.mapping.candidates(kind) {
             match self.message(message) {
                 Ok(found) => return Ok(Some((found, *origin))),
                 Err(error) if matches!(error.kind(), ErrorKind::UnknownMessage(_)) => {}
@@ -294,24 +296,17 @@ impl Schema {
 
     /// The error for an image kind without a message: candidates, and what to do.
     fn no_message(&self, kind: &ImageKind) -> Error {
-        let guess = kind.name.to_lowercase();
-        let names = self.0.source.names().unwrap_or_default();
-        let stem = guess.split('_').next().unwrap_or(&guess);
+        let lower = kind.name.to_lowercase();
+        let stem = lower.split('_').next().unwrap_or(&lower);
         let mut near: Vec<String> = Vec::new();
-        for name in names {
-            let Ok(Some(file)) = self.0.source.file(&name) else {
-                continue;
-            };
-            if let source::SourceFile::Text(text) = file {
-                let declared = text
-                    .lines()
-                    .filter_map(|line| line.trim().strip_prefix("message "));
-                let declared = declared.filter_map(|rest| rest.split([' ', '{', '\t']).next());
+        for name in self.0.source.names().unwrap_or_default() {
+            if let Ok(Some(file)) = self.0.source.file(&name) {
+                let declared = file.declared().into_iter();
                 near.extend(declared.filter(|m| m.contains(stem)).map(str::to_owned));
             }
         }
         near.truncate(5);
-        let tried = self.0.mapping.candidates(&kind.name);
+        let tried = self.0.mapping.candidates(kind);
         let tried: Vec<&str> = tried.iter().map(|(name, _)| name.as_str()).collect();
         let what = if tried.is_empty() {
             format!("no message is known for the magic {}", kind.name)

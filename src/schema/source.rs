@@ -39,6 +39,17 @@ impl SourceFile<'_> {
             SourceFile::Compiled(bytes) => memmem::find(bytes, message.as_bytes()).is_some(),
         }
     }
+
+    /// The messages that a text seems to declare, each at the beginning of a line.
+    pub(super) fn declared(&self) -> Vec<&str> {
+        let SourceFile::Text(text) = self else {
+            return Vec::new();
+        };
+        text.lines()
+            .filter_map(|line| line.trim().strip_prefix("message "))
+            .filter_map(|rest| rest.split([' ', '{', '\t']).next())
+            .collect()
+    }
 }
 
 /// The files in the order in which a message (its last name component) is looked for: those first

@@ -75,6 +75,9 @@ impl Types {
 
 /// One message type.
 pub(crate) struct Shape {
+    /// The message as the schema has it.
+    pub(crate) schema: MessageDescriptor,
+    /// Its plain twin, which dynamic messages are made from.
     pub(crate) desc: MessageDescriptor,
     /// In ascending order of their numbers.
     pub(crate) fields: Vec<Field>,
@@ -277,6 +280,7 @@ impl Builder<'_> {
             by_name.insert(field.name.clone(), index);
         }
         Ok(Shape {
+            schema: message.clone(),
             desc,
             fields,
             dense,

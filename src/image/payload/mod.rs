@@ -85,11 +85,13 @@ pub(crate) fn pending(layout: &Layout, index: u64, message: &DynamicMessage) -> 
             size: *size,
             pad: *pad,
         },
-        Some(PayloadLayout::Content { size, .. }) if index > 0 => sized_bytes(size, message),
-        Some(PayloadLayout::Content { chunked_if, .. }) if boolean(message, *chunked_if) => {
+        Some(PayloadLayout::Content(Some(chunks))) if index > 0 => {
+            sized_bytes(&chunks.size, message)
+        }
+        Some(PayloadLayout::Content(Some(chunks))) if boolean(message, chunks.when) => {
             Pending::None
         }
-        Some(PayloadLayout::Content { .. }) => Pending::Rest,
+        Some(PayloadLayout::Content(_)) => Pending::Rest,
     }
 }
 
