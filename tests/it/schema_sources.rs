@@ -600,3 +600,12 @@ fn two_files_that_define_one_name_are_told_of_and_not_exported_together() {
             .is_ok()
     );
 }
+
+#[test]
+fn a_forced_message_stays_when_rows_are_laid_over_the_schema() {
+    let rows = fs::read_to_string(next_criu().join("rows.json")).unwrap();
+    let novelty = wire::single(NOVELTY, &Message::new().varint(1, 4));
+    let forced = next().with_message("widget_entry").unwrap();
+    let forced = forced.with_rows(&rows).unwrap();
+    assert!(decoded(&forced, &novelty).contains(r#"{"size": 4}"#));
+}
