@@ -138,6 +138,9 @@ pub enum ErrorKind {
     /// A table in descriptors/ is wrong.
     #[error("descriptor table: {0}")]
     Descriptor(String),
+    /// A file or directory is no checkpoint.
+    #[error("{0}")]
+    NotACheckpoint(String),
     /// A path does not lead to a field.
     #[error("{0}")]
     Path(String),

@@ -47,6 +47,7 @@
 //! [`decode`] and [`encode`] go to JSON and back. Each has an example.
 
 mod bytes;
+mod checkpoint;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
@@ -57,7 +58,12 @@ mod json;
 pub mod limits;
 mod message;
 mod schema;
+mod text;
 
+pub use checkpoint::{
+    Checkpoint, Container, DumpStats, Engine, Listed, Member, MemberKind, MemberReader, Network,
+    RandomAccess, RestoreStats, Sizes, SpecMount, Stats,
+};
 pub use descriptor::{Family, ImageKind, ImageKinds};
 pub use error::{Error, ErrorKind, Location, Result, Warning};
 pub use image::{
@@ -68,6 +74,7 @@ pub use schema::{
     Change, Contents, EnumInfo, ExportedSet, FieldInfo, Finding, KindInfo, MessageInfo,
     MessageType, Origin, Schema, diff,
 };
+pub use text::Text;
 
 /// The crate that messages are made with: its types are part of this crate's interface.
 pub use prost_reflect;

@@ -42,3 +42,52 @@ pub const PROTO_NAME_PARTS: usize = 64;
 
 /// How deep brackets may nest in a .proto file: the compiler recurses into them.
 pub const PROTO_NESTING: usize = 100;
+
+/// How many members an archive, or files a directory, may have. A checkpoint of 1,000 tasks has about 8,000.
+pub const MEMBERS: usize = 1 << 18;
+
+/// How many bytes the names of an archive's members may take together.
+pub const MEMBER_NAMES: usize = 64 << 20;
+
+/// The longest name of a member, in bytes: Linux has no longer path.
+pub const MEMBER_NAME: usize = 4096;
+
+/// The longest extended header of a member, in bytes.
+pub const MEMBER_HEADER: u64 = 1 << 20;
+
+/// How deep directories of a checkpoint are looked into.
+pub const MEMBER_DEPTH: usize = 32;
+
+/// How many bytes a packed archive may unpack to, unless that is less than [`ARCHIVE_RATIO`] times its size.
+pub const ARCHIVE_UNPACKED: u64 = 64 << 30;
+
+/// How many times its size an archive may always unpack to.
+pub const ARCHIVE_RATIO: u64 = 1000;
+
+/// The largest window of a zstd frame, in bytes, as `zstd -d` itself has it: kept in memory.
+pub const ZSTD_WINDOW: u64 = 128 << 20;
+
+/// A member of a packed archive is kept in memory when it is not larger than this, in bytes, ...
+pub const KEPT_MEMBER: u64 = 4 << 20;
+
+/// ... and as long as all that is kept is not larger than this; the others are read again.
+pub const KEPT_MEMBERS: u64 = 64 << 20;
+
+/// The largest file of an engine's own (`config.dump`, `spec.dump`, ...), in bytes.
+pub const METADATA_FILE: u64 = 16 << 20;
+
+/// How many directories a chain of `parent` links may have.
+pub const PARENTS: usize = 1000;
+
+/// How many levels of a process tree stand inside each other; a task further down is shown as a root.
+/// (Upstream's crit prints no tree that is 1,000 levels deep.)
+pub const TREE_DEPTH: usize = 1000;
+
+/// The largest image that is kept as a whole, in bytes.
+pub const WHOLE_IMAGE: u64 = 64 << 20;
+
+/// The largest entry that an explorer decodes as a whole, in bytes.
+pub const EXPLORED_ENTRY: u64 = 64 << 20;
+
+/// The largest entry whose long list an explorer reads element by element, in bytes: eight million memory areas.
+pub const SIFTED_ENTRY: u64 = 256 << 20;

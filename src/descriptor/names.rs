@@ -1,7 +1,8 @@
 //! Names of flag bits and of numbers, as the pretty JSON prints them.
 //!
-//! They are the subsets of Linux's names that upstream's crit knows (`lib/pycriu/images/pb2dict.py`),
-//! so that either tool reads what the other prints.
+//! `descriptors/names.json` has the subsets of Linux's names that upstream's crit knows
+//! (`lib/pycriu/images/pb2dict.py`), so that either tool reads what the other prints.
+//! `descriptors/linux.json` has the names that explorers print, from Linux's own headers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -83,6 +84,17 @@ impl Names {
     pub fn bundled() -> Result<&'static Names> {
         static NAMES: OnceCell<Names> = OnceCell::new();
         NAMES.get_or_try_init(|| Names::parse(include_str!("../../descriptors/names.json")))
+    }
+
+    /// Linux's own names, for text that people read: more than upstream's JSON knows, and never in
+    /// that JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`Names::bundled`].
+    pub fn linux() -> Result<&'static Names> {
+        static NAMES: OnceCell<Names> = OnceCell::new();
+        NAMES.get_or_try_init(|| Names::parse(include_str!("../../descriptors/linux.json")))
     }
 
     /// Reads a table of the form of `descriptors/names.json`.

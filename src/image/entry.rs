@@ -4,7 +4,7 @@ use prost_reflect::DynamicMessage;
 
 use super::payload::Payload;
 use crate::error::Result;
-use crate::message;
+use crate::message::{self, Record};
 use crate::schema::MessageType;
 
 /// One entry of an image: a message, and its payload where the kind has one.
@@ -47,6 +47,11 @@ impl Entry {
     #[must_use]
     pub fn message(&self) -> &DynamicMessage {
         &self.message
+    }
+
+    /// Its fields by name.
+    pub(crate) fn record(&self) -> Record<'_> {
+        Record::new(&self.ty, &self.message)
     }
 
     /// The message, to be changed. The entry is then encoded anew when it is written.

@@ -9,8 +9,8 @@ use super::input::Input;
 use super::payload::{self, Pending};
 use crate::descriptor::{Family, ImageKind, PayloadKind};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message;
-use crate::schema::{Layout, Schema};
+use crate::message::{self, Selection, Sift};
+use crate::schema::{Layout, MessageType, Schema};
 
 /// Reads an image one entry at a time: memory is bounded by the largest entry, not by the file.
 ///
@@ -38,6 +38,10 @@ pub struct ImageReader<R> {
     count: u64,
     pending: Pending,
     buffer: Vec<u8>,
+    /// The largest message that is read, in bytes.
+    largest: u32,
+    /// What is decoded of the messages of a type, when it is not all.
+    selection: Option<(MessageType, Arc<Selection>)>,
     done: bool,
 }
 
@@ -104,8 +108,26 @@ impl<R: Read> ImageReader<R> {
             count: 0,
             pending: Pending::None,
             buffer: Vec::new(),
+            largest: u32::MAX,
+            selection: None,
             done: false,
         }
+    }
+
+    /// Decodes only these fields of the entries (after a head of another type), such as `id` or
+    /// `reg.name`; of images with payloads, all fields, since some give a payload's size.
+    pub(crate) fn select(&mut self, paths: &[&str]) {
+        if self.layout.payload.is_some() {
+            return;
+        }
+        let ty = self.layout.entry.clone();
+        let selection = Selection::of(&ty, paths);
+        self.selection = Some((ty, Arc::new(selection)));
+    }
+
+    /// Refuses messages of more than this many bytes: for those who know what to expect.
+    pub(crate) fn limit_entries(&mut self, bytes: u64) {
+        self.largest = u32::try_from(bytes).unwrap_or(u32::MAX);
     }
 
     /// The kind of image.
@@ -207,7 +229,34 @@ impl<R: Read> ImageReader<R> {
         self.located(result, offset)
     }
 
+    /// The same, but the elements of one list are handed over one by one, not kept.
+    pub(crate) fn sift_message(&mut self, sift: Sift<'_>) -> Result<Option<Entry>> {
+        let offset = self.input.offset();
+        let result = self.next_with(|ty, bytes| message::decode_sifting(ty, bytes, sift));
+        let entry = self.located(result, offset)?;
+        Ok(entry.map(|mut entry| {
+            self.buffer = entry.raw.take().unwrap_or_default();
+            entry
+        }))
+    }
+
     fn next_message(&mut self) -> Result<Option<Entry>> {
+        match &self.selection {
+            None => self.next_with(message::decode),
+            Some((selected, selection)) => {
+                let (selected, selection) = (selected.clone(), Arc::clone(selection));
+                self.next_with(|ty, bytes| {
+                    let selection = Some(&*selection).filter(|_| *ty == selected);
+                    message::decode_selected(ty, bytes, selection)
+                })
+            }
+        }
+    }
+
+    fn next_with(
+        &mut self,
+        decode: impl FnOnce(&MessageType, &[u8]) -> Result<message::Decoded>,
+    ) -> Result<Option<Entry>> {
         if self.done {
             return Ok(None);
         }
@@ -219,7 +268,7 @@ impl<R: Read> ImageReader<R> {
             return Ok(None);
         };
         let ty = self.layout.entry_type(self.count - 1).clone();
-        let decoded = message::decode(&ty, &self.buffer)
+        let decoded = decode(&ty, &self.buffer)
             .map_err(|error| error.shifted(offset + if self.layout.bare { 0 } else { 4 }))?;
         self.pending = payload::pending(&self.layout, self.count - 1, &decoded.message);
         Ok(Some(Entry {
@@ -244,6 +293,13 @@ impl<R: Read> ImageReader<R> {
         let Some(size) = self.input.word("the size of an entry")? else {
             return Ok(None);
         };
+        if size > self.largest {
+            let what = format!(
+                "entry length {size} exceeds the {} that are read here",
+                self.largest
+            );
+            return Err(Error::new(ErrorKind::Limit(what)).at_offset(offset));
+        }
         self.buffer.clear();
         let read = self.input.append(&mut self.buffer, u64::from(size))?;
         read.map(Some).map_err(|left| {

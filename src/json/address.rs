@@ -1,21 +1,28 @@
 //! IP addresses in lists of words: each word holds four bytes in network order.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The address in these words, as Python's `ipaddress` prints it; `None` when it is none.
-pub(super) fn print(words: &[u32]) -> Option<String> {
+/// The address in these words; `None` when they are none.
+pub(crate) fn ip_address(words: &[u32]) -> Option<IpAddr> {
     match words {
-        [word] => Some(Ipv4Addr::from(word.to_le_bytes()).to_string()),
-        [_, _, _, _] => {
-            let mut groups = [0u16; 8];
-            for (pair, word) in groups.chunks_exact_mut(2).zip(words) {
-                let [a, b, c, d] = word.to_le_bytes();
-                pair.copy_from_slice(&[u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])]);
+        [word] => Some(Ipv4Addr::from(word.to_le_bytes()).into()),
+        [a, b, c, d] => {
+            let mut octets = [0u8; 16];
+            for (four, word) in octets.chunks_exact_mut(4).zip([a, b, c, d]) {
+                four.copy_from_slice(&word.to_le_bytes());
             }
-            Some(ipv6(&groups))
+            Some(Ipv6Addr::from(octets).into())
         }
         _ => None,
     }
+}
+
+/// The address in these words, as Python's `ipaddress` prints it; `None` when it is none.
+pub(super) fn print(words: &[u32]) -> Option<String> {
+    ip_address(words).map(|address| match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => ipv6(&address.segments()),
+    })
 }
 
 /// Rust prints IPv4-mapped addresses with dots; Python 3.11, and so upstream, does not.

@@ -28,3 +28,10 @@ mod unknown;
 pub use decode::{DecodeReport, decode};
 pub use encode::{EncodeReport, encode};
 pub use options::{DecodeOptions, Dialect, EncodeOptions};
+
+pub(crate) use address::ip_address;
+
+/// The name of a unix socket as JSON has it: quoted-printable text, which is ASCII.
+pub(crate) fn unix_name(name: &[u8]) -> String {
+    String::from_utf8_lossy(&quopri::encode(name)).into_owned()
+}

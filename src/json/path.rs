@@ -1,7 +1,5 @@
 //! Fields of an entry by path, with values as the JSON contract has them.
 
-use std::borrow::Cow;
-
 use prost_reflect::{DynamicMessage, Value};
 use serde::de::DeserializeSeed;
 
@@ -11,6 +9,7 @@ use super::print::{self, Style};
 use super::read::{FieldSeed, Reading};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Entry;
+use crate::message::present;
 use crate::schema::{Field, MessageType, Shape, Types};
 
 impl Entry {
@@ -108,14 +107,6 @@ fn walk<'a, 't>(
         message = value.and_then(Value::as_message);
     }
     Err(bad_path(path))
-}
-
-/// The value of a field that is present, without copying it.
-fn present<'a>(message: &'a DynamicMessage, field: &Field) -> Option<&'a Value> {
-    match message.get_field(&field.desc) {
-        Cow::Borrowed(value) if message.has_field(&field.desc) => Some(value),
-        _ => None,
-    }
 }
 
 /// Reads a field's value, or, with an index, that of one element.

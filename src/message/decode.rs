@@ -3,6 +3,7 @@
 use prost_reflect::prost::Message as _;
 use prost_reflect::{DynamicMessage, Value};
 
+use super::selection::Selection;
 use super::unknown::wrap_stray;
 use crate::bytes::{Cursor, Wire, too_deep};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,9 +19,22 @@ pub(crate) struct Decoded {
 
 /// Decodes a message. Offsets in errors count from the start of `bytes`.
 pub(crate) fn decode(ty: &MessageType, bytes: &[u8]) -> Result<Decoded> {
+    decode_selected(ty, bytes, None)
+}
+
+/// The same, but only of the fields that are selected; all others, unknown ones too, are stepped over.
+pub(crate) fn decode_selected(
+    ty: &MessageType,
+    bytes: &[u8],
+    selection: Option<&Selection>,
+) -> Result<Decoded> {
     let mut message = DynamicMessage::new(ty.descriptor().clone());
-    let complete = decode_into(&ty.types, ty.shape(), &mut message, bytes, MESSAGE_DEPTH)?;
-    Ok(Decoded { message, complete })
+    let mut decoder = Decoder::new(&ty.types, selection);
+    decoder.message(ty.shape(), &mut message, bytes, MESSAGE_DEPTH)?;
+    Ok(Decoded {
+        message,
+        complete: decoder.complete,
+    })
 }
 
 /// Decodes into a message that may hold fields already, as protobuf merges them.
@@ -34,17 +48,19 @@ pub(crate) fn decode_into(
     bytes: &[u8],
     depth: usize,
 ) -> Result<bool> {
-    let mut decoder = Decoder {
-        types,
-        complete: true,
-    };
+    let mut decoder = Decoder::new(types, None);
     decoder.message(shape, message, bytes, depth)?;
     Ok(decoder.complete)
 }
 
-struct Decoder<'a> {
+pub(super) struct Decoder<'a> {
     types: &'a Types,
+    /// What is wanted of the message at hand; all when it is absent.
+    selection: Option<&'a Selection>,
     complete: bool,
+    /// Which of the first 128 fields were there in the message that ended last: that of the caller,
+    /// when it is done.
+    pub(super) seen: u128,
 }
 
 /// The values of a repeated field that stand one after the other: they are handed to the message
@@ -69,8 +85,17 @@ impl Run {
     }
 }
 
-impl Decoder<'_> {
-    fn message(
+impl<'a> Decoder<'a> {
+    pub(super) fn new(types: &'a Types, selection: Option<&'a Selection>) -> Self {
+        Decoder {
+            types,
+            selection,
+            complete: true,
+            seen: 0,
+        }
+    }
+
+    pub(super) fn message(
         &mut self,
         shape: &Shape,
         message: &mut DynamicMessage,
@@ -87,7 +112,19 @@ impl Decoder<'_> {
         while !cursor.is_empty() {
             let start = cursor.position();
             let (number, wire) = cursor.key()?;
-            let Some(index) = shape.index_of(number) else {
+            let index = shape.index_of(number);
+            let whole = self.selection;
+            let part = match whole {
+                None => None,
+                Some(selection) => match index.and_then(|index| selection.wants(index)) {
+                    Some(part) => part,
+                    None => {
+                        cursor.skip(number, wire, depth)?;
+                        continue;
+                    }
+                },
+            };
+            let Some(index) = index else {
                 cursor.skip(number, wire, depth)?;
                 let raw = cursor.since(start);
                 if number == super::unknown::STRAY {
@@ -104,9 +141,11 @@ impl Decoder<'_> {
                 run.flush(shape, message);
             }
             run.index = index;
+            self.selection = part;
             let known = self
                 .field(field, wire, message, &mut run, &mut cursor, depth)
                 .map_err(|error| error.in_field(&field.name))?;
+            self.selection = whole;
             if known {
                 seen |= if index < 128 { 1 << index } else { 0 };
             } else {
@@ -115,6 +154,7 @@ impl Decoder<'_> {
             }
         }
         run.flush(shape, message);
+        self.seen = seen;
         self.complete &= shape.fields.iter().enumerate().all(|(index, field)| {
             !field.required
                 || (index < 128 && seen >> index & 1 == 1)
@@ -181,7 +221,8 @@ impl Decoder<'_> {
         }
         match scalar(&field.kind, wire, cursor)? {
             Some(value) if field.repeated => run.values.push(value),
-            Some(value) => message.set_field(&field.desc, value),
+            // The value is of the field's kind: nothing needs to be checked.
+            Some(value) => *message.get_field_mut(&field.desc) = value,
             None => return Ok(false),
         }
         Ok(true)

@@ -8,11 +8,17 @@
 mod decode;
 mod encode;
 mod missing;
+mod record;
+mod selection;
+mod sift;
 mod unknown;
 
-pub(crate) use decode::{decode, decode_into};
+pub(crate) use decode::{Decoded, decode, decode_into, decode_selected};
 pub(crate) use encode::encode;
 pub(crate) use missing::missing_fields;
+pub(crate) use record::{Record, present};
+pub(crate) use selection::Selection;
+pub(crate) use sift::{Sift, decode_sifting};
 pub(crate) use unknown::{Unknown, UnknownValue, unknown_fields};
 
 use prost_reflect::DynamicMessage;

@@ -1,0 +1,175 @@
+//! A checkpoint in a directory.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use super::member::{Member, MemberKind, RandomAccess};
+use super::store::{ParentLink, Store};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::{MEMBER_DEPTH, MEMBERS};
+use crate::text::Text;
+
+pub(super) struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    pub(super) fn open(root: &Path) -> Result<Self> {
+        let named = |error: io::Error| Error::from(error).in_file(root.display().to_string());
+        if !fs::metadata(root).map_err(named)?.is_dir() {
+            return Err(named(io::Error::from(io::ErrorKind::NotADirectory)));
+        }
+        Ok(Folder {
+            root: root.to_owned(),
+        })
+    }
+
+    /// The path of a name; `None` when the name would lead out of the directory.
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        let name = Path::new(name);
+        let inside = name
+            .components()
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        inside.then(|| self.root.join(name))
+    }
+
+    fn metadata(&self, name: &str) -> Result<Option<(PathBuf, fs::Metadata)>> {
+        let Some(path) = self.path(name) else {
+            return Ok(None);
+        };
+        match fs::metadata(&path) {
+            Ok(metadata) => Ok(Some((path, metadata))),
+            Err(error) if is_absence(&error) => Ok(None),
+            Err(error) => Err(Error::from(error).in_file(self.label(name))),
+        }
+    }
+
+    fn file(&self, name: &str) -> Result<Option<(File, u64)>> {
+        // A FIFO or a device among the images would be waited for, or never end.
+        let Some((path, metadata)) = self.metadata(name)?.filter(|(_, m)| m.is_file()) else {
+            return Ok(None);
+        };
+        let file = File::open(path).map_err(|e| Error::from(e).in_file(self.label(name)))?;
+        Ok(Some((file, metadata.len())))
+    }
+
+    fn walk(
+        &self,
+        folder: &Path,
+        prefix: &[u8],
+        depth: usize,
+        found: &mut Vec<Member>,
+    ) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let mut name = prefix.to_vec();
+            name.extend_from_slice(entry.file_name().as_bytes());
+            let metadata = entry.metadata()?;
+            let kind = if metadata.is_dir() {
+                MemberKind::Directory
+            } else if metadata.is_symlink() {
+                let target = fs::read_link(entry.path())?;
+                MemberKind::Link(Text::from(target.as_os_str().as_bytes()))
+            } else if metadata.is_file() {
+                MemberKind::File
+            } else {
+                MemberKind::Special
+            };
+            if found.len() >= MEMBERS {
+                return Err(io::Error::other(format!("more than {MEMBERS} files")));
+            }
+            let inner = (kind == MemberKind::Directory && depth < MEMBER_DEPTH).then(|| {
+                let mut inner = name.clone();
+                inner.push(b'/');
+                inner
+            });
+            let size = if metadata.is_file() {
+                metadata.len()
+            } else {
+                0
+            };
+            found.push(Member {
+                name: name.into(),
+                size,
+                kind,
+            });
+            if let Some(inner) = inner {
+                self.walk(&entry.path(), &inner, depth + 1, found)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Not there, or there is no way to it.
+fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput
+    )
+}
+
+impl Store for Folder {
+    fn members(&self, folder: &str) -> Result<Vec<Member>> {
+        let mut found = Vec::new();
+        let root = self.root.join(folder);
+        self.walk(&root, folder.as_bytes(), 0, &mut found)
+            .map_err(|e| Error::from(e).in_file(root.display().to_string()))?;
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Member>> {
+        Ok(self.metadata(name)?.map(|(_, metadata)| Member {
+            name: name.into(),
+            size: metadata.len(),
+            kind: if metadata.is_file() {
+                MemberKind::File
+            } else if metadata.is_dir() {
+                MemberKind::Directory
+            } else {
+                MemberKind::Special
+            },
+        }))
+    }
+
+    fn open(&self, name: &str) -> Result<Option<Box<dyn Read + Send>>> {
+        Ok(self.file(name)?.map(|(file, _)| Box::new(file) as _))
+    }
+
+    fn random(&self, name: &str) -> Result<Option<RandomAccess>> {
+        let file = self.file(name)?;
+        Ok(file.map(|(file, length)| RandomAccess::new(Arc::new(file), 0, length)))
+    }
+
+    fn parent(&self, base: &str) -> Result<Option<ParentLink>> {
+        let link = self.root.join(base).join("parent");
+        match fs::metadata(&link) {
+            Ok(metadata) if metadata.is_dir() => {
+                Ok(Some(ParentLink::Folder(Folder { root: link })))
+            }
+            Ok(_) => Err(
+                Error::new(ErrorKind::Io(io::Error::from(io::ErrorKind::NotADirectory)))
+                    .in_file(link.display().to_string()),
+            ),
+            Err(_) => Ok(fs::read_link(&link)
+                .ok()
+                .map(|target| ParentLink::Dangling(target.display().to_string()))),
+        }
+    }
+
+    fn label(&self, name: &str) -> String {
+        self.root.join(name).display().to_string()
+    }
+
+    fn identity(&self, base: &str) -> String {
+        match fs::metadata(self.root.join(base)) {
+            Ok(metadata) => format!("{}:{}", metadata.dev(), metadata.ino()),
+            Err(_) => self.label(base),
+        }
+    }
+}

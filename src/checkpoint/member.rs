@@ -1,0 +1,95 @@
+//! What a directory or an archive holds, by name.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use crate::text::Text;
+
+/// A file, directory, or link of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Member {
+    /// Its name inside the checkpoint, such as `checkpoint/core-1.img`. In an archive, a leading `./`
+    /// or `/` is left out; the name is only compared with others, never used as a path.
+    pub name: Text,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What it is.
+    pub kind: MemberKind,
+}
+
+/// What a [`Member`] is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MemberKind {
+    /// A file with content.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link to this target.
+    Link(Text),
+    /// In an archive: another name for the content of the member of this name.
+    HardLink(Text),
+    /// A device, a FIFO, a socket.
+    Special,
+}
+
+impl Member {
+    /// Whether it has content.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        self.kind == MemberKind::File
+    }
+}
+
+/// A file whose bytes can be read in any order: page contents.
+#[derive(Debug, Clone)]
+pub struct RandomAccess {
+    file: Arc<File>,
+    base: u64,
+    length: u64,
+}
+
+impl RandomAccess {
+    /// The part of a file from `base` on, `length` bytes long.
+    pub(super) fn new(file: Arc<File>, base: u64, length: u64) -> Self {
+        RandomAccess { file, base, length }
+    }
+
+    /// The length in bytes.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Reads bytes from this offset on: fewer than asked for only at the end.
+    ///
+    /// # Errors
+    ///
+    /// Reading the file failed.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = self.length.saturating_sub(offset);
+        let wanted = buffer
+            .len()
+            .min(usize::try_from(left).unwrap_or(usize::MAX));
+        let mut got = 0;
+        while let Some(rest) = buffer.get_mut(got..wanted).filter(|rest| !rest.is_empty()) {
+            let at = self.base.saturating_add(offset).saturating_add(got as u64);
+            match self.file.read_at(rest, at) {
+                Ok(0) => break,
+                Ok(n) => got += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(got)
+    }
+}

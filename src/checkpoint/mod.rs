@@ -1,0 +1,456 @@
+//! A whole checkpoint: a directory of images, or a container engine's archive, as one thing.
+//!
+//! `criu dump` writes a directory. Container engines put it, under `checkpoint/`, into a tar archive
+//! with what they need to start the container again (`config.dump`, `spec.dump`, ...). Both are read
+//! through the same names; nothing is looked at before it is asked for, except an archive's headers.
+
+mod archive;
+mod container;
+mod folder;
+mod listing;
+mod member;
+mod stats;
+mod store;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use once_cell::sync::OnceCell;
+
+pub use container::{Container, Engine, Network, Sizes, SpecMount};
+pub use listing::Listed;
+pub use member::{Member, MemberKind, RandomAccess};
+pub use stats::{DumpStats, RestoreStats, Stats};
+
+use crate::error::{Error, ErrorKind, Result, Warning};
+use crate::image::{Entry, Image, ImageReader};
+use crate::limits::{EXPLORED_ENTRY, PARENTS, SIFTED_ENTRY, WHOLE_IMAGE};
+use crate::message::Sift;
+use crate::schema::Schema;
+use archive::Archive;
+use folder::Folder;
+use store::{ParentLink, Store};
+
+/// The reader of an image in a checkpoint.
+pub type MemberReader = ImageReader<Box<dyn Read + Send>>;
+
+/// A checkpoint: a directory of images, or a container engine's archive of one.
+///
+/// ```
+/// # fn main() -> Result<(), criu_images::Error> {
+/// use criu_images::Checkpoint;
+///
+/// let dump = Checkpoint::open("tests/images/predump/3")?;
+/// let stats = dump.stats()?.dump.unwrap();
+/// assert_eq!(stats.pages_written, 18);
+/// assert_eq!(stats.pages_skipped_parent, 58);
+/// let before = dump.parent()?.unwrap();
+/// assert!(before.image("pstree.img")?.is_none());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Checkpoint {
+    schema: Schema,
+    store: Arc<dyn Store>,
+    /// The name of the directory of images inside the store, with a `/` behind, or nothing.
+    base: String,
+    name: String,
+    /// The checkpoints that have this one for a parent, to notice a loop.
+    children: Vec<String>,
+    parent: OnceCell<Option<Box<Checkpoint>>>,
+    first: Mutex<HashMap<String, Option<Arc<Entry>>>>,
+    whole: Mutex<HashMap<String, Option<Arc<Image>>>>,
+    page_size: OnceCell<u64>,
+}
+
+impl Checkpoint {
+    /// Opens a directory or an archive, with the built-in schema.
+    ///
+    /// A directory is one that `criu dump` wrote, or one with `checkpoint/` in it, as an unpacked
+    /// archive has. An archive is a tar file, plain or packed by gzip or zstd.
+    ///
+    /// # Errors
+    ///
+    /// It can't be read, or is neither; an archive is malformed from its first header on.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(&Schema::bundled()?, path)
+    }
+
+    /// The same, with another schema.
+    ///
+    /// # Errors
+    ///
+    /// As [`Checkpoint::open`].
+    pub fn open_with(schema: &Schema, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        let metadata = std::fs::metadata(path).map_err(|e| Error::from(e).in_file(&name))?;
+        let store: Arc<dyn Store> = if metadata.is_dir() {
+            Arc::new(Folder::open(path)?)
+        } else if metadata.is_file() {
+            Arc::new(Archive::open(path)?)
+        } else {
+            let what = "neither a directory nor a regular file".to_owned();
+            return Err(Error::new(ErrorKind::NotACheckpoint(what)).in_file(name));
+        };
+        let base = base(&*store)?;
+        Ok(Self::at(schema, store, base, name, Vec::new()))
+    }
+
+    fn at(
+        schema: &Schema,
+        store: Arc<dyn Store>,
+        base: String,
+        name: String,
+        children: Vec<String>,
+    ) -> Self {
+        Checkpoint {
+            schema: schema.clone(),
+            store,
+            base,
+            name,
+            children,
+            parent: OnceCell::new(),
+            first: Mutex::default(),
+            whole: Mutex::default(),
+            page_size: OnceCell::new(),
+        }
+    }
+
+    /// The path that it was opened by; of a parent, that path with the way to it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The schema that its images are read with.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Where the images are inside the directory or archive, such as `checkpoint/`; empty when they
+    /// are at its top.
+    #[must_use]
+    pub fn images_folder(&self) -> &str {
+        &self.base
+    }
+
+    /// What was odd about the archive: a name that leads out of it, a truncated end, ...
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        self.store.warnings()
+    }
+
+    /// Everything in the directory or archive, by name; directories after what stands above them.
+    ///
+    /// # Errors
+    ///
+    /// A directory can't be read.
+    pub fn members(&self) -> Result<Vec<Member>> {
+        self.store.members("")
+    }
+
+    /// The files beside each other in the folder of images, by name, without the folder's.
+    ///
+    /// # Errors
+    ///
+    /// The directory can't be read.
+    pub fn image_names(&self) -> Result<Vec<String>> {
+        let members = self.store.members(&self.base)?.into_iter();
+        let names = members.filter(Member::is_file).filter_map(|member| {
+            let name = member.name.as_str()?.strip_prefix(&self.base)?;
+            (!name.contains('/')).then(|| name.to_owned())
+        });
+        Ok(names.collect())
+    }
+
+    /// How errors name an image.
+    pub(crate) fn label(&self, name: &str) -> String {
+        self.store.label(&format!("{}{name}", self.base))
+    }
+
+    /// The size of a file among the images, in bytes; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// The directory can't be read.
+    pub fn size(&self, name: &str) -> Result<Option<u64>> {
+        let found = self.store.find(&format!("{}{name}", self.base))?;
+        Ok(found.filter(Member::is_file).map(|member| member.size))
+    }
+
+    /// The bytes of a file among the images; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read.
+    pub fn read(&self, name: &str) -> Result<Option<Box<dyn Read + Send>>> {
+        self.store.open(&format!("{}{name}", self.base))
+    }
+
+    /// The bytes of any file, by its whole name inside the directory or archive.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read.
+    pub fn read_member(&self, name: &str) -> Result<Option<Box<dyn Read + Send>>> {
+        self.store.open(name)
+    }
+
+    /// The bytes of a file among the images, in any order. In a packed archive it is unpacked to a
+    /// temporary file without a name for that.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read, or not unpacked.
+    pub fn random_access(&self, name: &str) -> Result<Option<RandomAccess>> {
+        self.store.random(&format!("{}{name}", self.base))
+    }
+
+    /// Reads an image entry by entry; `None` when there is none of this name.
+    ///
+    /// # Errors
+    ///
+    /// It can't be read, or is none.
+    pub fn image_reader(&self, name: &str) -> Result<Option<MemberReader>> {
+        self.reader_of(&format!("{}{name}", self.base))
+    }
+
+    fn reader_of(&self, name: &str) -> Result<Option<MemberReader>> {
+        let Some(content) = self.store.open(name)? else {
+            return Ok(None);
+        };
+        ImageReader::named(&self.schema, content, &self.store.label(name)).map(Some)
+    }
+
+    /// A whole image, which is then kept; `None` when there is none of this name.
+    ///
+    /// # Errors
+    ///
+    /// It can't be read, or is larger than [`crate::limits::WHOLE_IMAGE`]:
+    /// [`Checkpoint::image_reader`] reads images of any size.
+    pub fn image(&self, name: &str) -> Result<Option<Arc<Image>>> {
+        if let Some(known) = lock(&self.whole).get(name) {
+            return Ok(known.clone());
+        }
+        let size = self.size(name)?.unwrap_or(0);
+        if size > WHOLE_IMAGE {
+            let what = format!(
+                "the image has {size} bytes, more than the {WHOLE_IMAGE} that are kept as a whole"
+            );
+            return Err(Error::new(ErrorKind::Limit(what)).in_file(self.label(name)));
+        }
+        let image = match self.read(name)? {
+            Some(content) => {
+                let label = self.label(name);
+                let image = Image::read(&self.schema, content);
+                Some(Arc::new(image.map_err(|error| error.in_file(label))?))
+            }
+            None => None,
+        };
+        Ok(lock(&self.whole)
+            .entry(name.to_owned())
+            .or_insert(image)
+            .clone())
+    }
+
+    /// The first entry of an image, which is the only one of most; it is kept.
+    pub(crate) fn first_entry(&self, name: &str) -> Result<Option<Arc<Entry>>> {
+        self.first_of(&format!("{}{name}", self.base))
+    }
+
+    /// The same, for an image that may also stand above the folder of images.
+    fn first_entry_beside(&self, name: &str) -> Result<Option<Arc<Entry>>> {
+        match self.first_entry(name)? {
+            None if !self.base.is_empty() => self.first_of(name),
+            found => Ok(found),
+        }
+    }
+
+    fn first_of(&self, name: &str) -> Result<Option<Arc<Entry>>> {
+        if let Some(known) = lock(&self.first).get(name) {
+            return Ok(known.clone());
+        }
+        let entry = match self.reader_of(name)? {
+            Some(mut reader) => {
+                reader.limit_entries(EXPLORED_ENTRY);
+                let entry = reader.read_entry()?;
+                // An image may have no entry; for who wants the first one, that is a gap as well.
+                entry.map(Arc::new)
+            }
+            None => None,
+        };
+        Ok(lock(&self.first)
+            .entry(name.to_owned())
+            .or_insert(entry)
+            .clone())
+    }
+
+    /// The first entry of an image without the elements of its long list, which are handed over one
+    /// by one; `None` when there is no such image, or it has no entry.
+    pub(crate) fn sift_first(&self, name: &str, sift: Sift<'_>) -> Result<Option<Entry>> {
+        match self.image_reader(name)? {
+            Some(mut reader) => {
+                reader.limit_entries(SIFTED_ENTRY);
+                reader.sift_message(sift)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Hands over the entries of an image, with the fields that are wanted (all, when none is named);
+    /// false when there is no such image.
+    pub(crate) fn each_entry(
+        &self,
+        name: &str,
+        fields: &[&str],
+        each: &mut dyn FnMut(&Entry) -> Result<()>,
+    ) -> Result<bool> {
+        let Some(mut reader) = self.image_reader(name)? else {
+            return Ok(false);
+        };
+        reader.limit_entries(EXPLORED_ENTRY);
+        if !fields.is_empty() {
+            reader.select(fields);
+        }
+        while let Some(entry) = reader.read_message()? {
+            each(&entry)?;
+            reader.recycle(entry);
+        }
+        Ok(true)
+    }
+
+    /// The pre-dump that this dump refers to for pages that did not change since; `None` when it
+    /// refers to none.
+    ///
+    /// # Errors
+    ///
+    /// The link `parent` leads nowhere, or back to where it came from.
+    pub fn parent(&self) -> Result<Option<&Checkpoint>> {
+        let parent = self.parent.get_or_try_init(|| self.find_parent())?;
+        Ok(parent.as_deref())
+    }
+
+    fn find_parent(&self) -> Result<Option<Box<Checkpoint>>> {
+        let Some(link) = self.store.parent(&self.base)? else {
+            return Ok(None);
+        };
+        let label = self.label("parent");
+        let (store, base): (Arc<dyn Store>, String) = match link {
+            ParentLink::Inside(base) => (Arc::clone(&self.store), base),
+            ParentLink::Folder(folder) => (Arc::new(folder), String::new()),
+            ParentLink::Dangling(target) => {
+                let what = format!("the parent `{target}` is not there");
+                let error = Error::new(ErrorKind::NotACheckpoint(what)).in_file(label);
+                return Err(
+                    error.with_hint("pages that did not change since a pre-dump are only in it")
+                );
+            }
+        };
+        let mut children = self.children.clone();
+        children.push(self.store.identity(&self.base));
+        if children.contains(&store.identity(&base)) || children.len() >= PARENTS {
+            let what = "the chain of parents leads back to itself, or is too long".to_owned();
+            return Err(Error::new(ErrorKind::NotACheckpoint(what)).in_file(label));
+        }
+        Ok(Some(Box::new(Self::at(
+            &self.schema,
+            store,
+            base,
+            label,
+            children,
+        ))))
+    }
+
+    /// The size of a page of the machine that was dumped, in bytes: what the tasks were told
+    /// (`AT_PAGESZ` of the auxiliary vector in an mm image); 4096 when nothing says.
+    pub fn page_size(&self) -> u64 {
+        *self
+            .page_size
+            .get_or_init(|| self.find_page_size().unwrap_or(4096))
+    }
+
+    fn find_page_size(&self) -> Option<u64> {
+        /// The key of the page size in the auxiliary vector (Linux's `auxvec.h`).
+        const AT_PAGESZ: u64 = 6;
+        let names = self.image_names().ok()?;
+        let mm = names
+            .iter()
+            .filter(|name| name.starts_with("mm-") && name.ends_with(".img"));
+        for name in mm.take(8) {
+            let nothing = Sift {
+                list: "vmas",
+                fields: &[],
+                each: &mut |_| Ok(()),
+            };
+            let Ok(Some(entry)) = self.sift_first(name, nothing) else {
+                continue;
+            };
+            let vector = entry.record().numbers("mm_saved_auxv");
+            let pair = vector
+                .chunks_exact(2)
+                .find(|pair| pair.first() == Some(&AT_PAGESZ));
+            let size = pair.and_then(|pair| pair.get(1)).copied();
+            if let Some(size) = size.filter(|s| s.is_power_of_two() && (4096..=65536).contains(s)) {
+                return Some(size);
+            }
+        }
+        None
+    }
+
+    /// A small text file of the engine's, by its whole name.
+    fn small_file(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let Some(content) = self.store.open(name)? else {
+            return Ok(None);
+        };
+        let located = |error: io::Error| Error::from(error).in_file(self.store.label(name));
+        let mut bytes = Vec::new();
+        content
+            .take(limit + 1)
+            .read_to_end(&mut bytes)
+            .map_err(located)?;
+        if bytes.len() as u64 > limit {
+            let what = format!("longer than {limit} bytes");
+            return Err(Error::new(ErrorKind::Limit(what)).in_file(self.store.label(name)));
+        }
+        Ok(Some(bytes))
+    }
+}
+
+/// Where the images are: at the top, or in `checkpoint/`.
+fn base(store: &dyn Store) -> Result<String> {
+    let is_directory = |name: &str| -> Result<bool> {
+        let found = store.find(name)?;
+        Ok(found.is_some_and(|member| member.kind == MemberKind::Directory))
+    };
+    for name in ["inventory.img", "pstree.img"] {
+        if store.find(name)?.is_some() {
+            return Ok(String::new());
+        }
+    }
+    // Podman's archive of a pre-dump has no other folder of images.
+    for folder in ["checkpoint", "pre-checkpoint"] {
+        if is_directory(folder)? {
+            return Ok(format!("{folder}/"));
+        }
+    }
+    Ok(String::new())
+}
+
+impl fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checkpoint")
+            .field("name", &self.name)
+            .field("images", &self.base)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A poisoned cache is still a cache: what is in it was complete when it was put there.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,46 @@
+//! Where a checkpoint's files are: what a directory and an archive have in common.
+
+use std::io::Read;
+
+use super::member::{Member, RandomAccess};
+use crate::error::{Result, Warning};
+
+/// A directory or an archive. Names are those of [`Member::name`].
+pub(super) trait Store: Send + Sync {
+    /// Everything in it (of a directory: what is in the sub-directory `folder`, and below).
+    fn members(&self, folder: &str) -> Result<Vec<Member>>;
+
+    /// The member of this name.
+    fn find(&self, name: &str) -> Result<Option<Member>>;
+
+    /// The content of a file, from its beginning; `None` when there is no file of this name.
+    fn open(&self, name: &str) -> Result<Option<Box<dyn Read + Send>>>;
+
+    /// The content of a file, in any order; `None` when there is no file of this name.
+    fn random(&self, name: &str) -> Result<Option<RandomAccess>>;
+
+    /// The directory that the link or directory `parent` in `base` leads to: its base, when it is in
+    /// this store, or another store. `None` when there is no such link.
+    fn parent(&self, base: &str) -> Result<Option<ParentLink>>;
+
+    /// How errors name a file.
+    fn label(&self, name: &str) -> String;
+
+    /// What tells this directory from others, to notice a chain of parents that loops.
+    fn identity(&self, base: &str) -> String;
+
+    /// What was odd about it when it was opened.
+    fn warnings(&self) -> &[Warning] {
+        &[]
+    }
+}
+
+/// Where a `parent` link leads.
+pub(super) enum ParentLink {
+    /// To a directory of the same archive.
+    Inside(String),
+    /// To a directory of the file system.
+    Folder(super::folder::Folder),
+    /// Nowhere: to this target.
+    Dangling(String),
+}
