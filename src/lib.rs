@@ -53,9 +53,11 @@ mod checkpoint;
 pub mod cli;
 pub mod descriptor;
 mod error;
+pub mod explore;
 mod image;
 mod json;
 pub mod limits;
+pub mod memory;
 mod message;
 mod schema;
 mod text;
@@ -66,6 +68,7 @@ pub use checkpoint::{
 };
 pub use descriptor::{Family, ImageKind, ImageKinds};
 pub use error::{Error, ErrorKind, Location, Result, Warning};
+pub use explore::Explorer;
 pub use image::{
     Entry, Head, Image, ImageReader, ImageWriter, Payload, QueuedMessage, Summary, summarize,
 };

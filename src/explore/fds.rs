@@ -1,0 +1,173 @@
+//! The open descriptors of every task, with its working and root directory.
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use super::{Explorer, Task};
+use crate::error::Result;
+use crate::image::Entry;
+use crate::message::Record;
+use crate::text::Text;
+
+/// The descriptors of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TaskFiles {
+    /// The task.
+    pub pid: u32,
+    /// Its descriptors in the order of the image, then `cwd` and `root`.
+    pub files: Vec<Descriptor>,
+}
+
+/// A descriptor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Descriptor {
+    /// Its number, or that it is no descriptor but a directory of the task's.
+    pub fd: DescriptorName,
+    /// The type of file, as CRIU names it: `REG`, `PIPE`, `INETSK`, ...
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it is: a path, or `pipe[3]`, `unix[7 (8) name]`, or the type and CRIU's id.
+    pub path: Arc<Text>,
+    /// CRIU's id of the open file.
+    pub id: u32,
+}
+
+/// Which descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DescriptorName {
+    /// A descriptor of this number.
+    Number(u32),
+    /// The working directory.
+    Cwd,
+    /// The root directory.
+    Root,
+}
+
+impl Serialize for DescriptorName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            DescriptorName::Number(number) => serializer.serialize_u32(*number),
+            DescriptorName::Cwd => serializer.serialize_str("cwd"),
+            DescriptorName::Root => serializer.serialize_str("root"),
+        }
+    }
+}
+
+/// An entry of a descriptor table.
+pub(super) struct Slot {
+    pub(super) fd: u32,
+    pub(super) kind: String,
+    pub(super) id: u32,
+}
+
+impl Explorer<'_> {
+    /// The open descriptors of every task.
+    ///
+    /// # Errors
+    ///
+    /// There is no task.
+    pub fn fds(&self) -> Result<Vec<TaskFiles>> {
+        let mut all = Vec::new();
+        for task in self.living("descriptors")? {
+            let slots = self.slots(task).into_iter();
+            let mut files: Vec<Descriptor> = slots
+                .map(|slot| Descriptor {
+                    fd: DescriptorName::Number(slot.fd),
+                    path: self.describe(&slot.kind, slot.id),
+                    kind: slot.kind,
+                    id: slot.id,
+                })
+                .collect();
+            let fs = self.needed(
+                &format!("fs-{}.img", task.pid),
+                "working and root directory are unknown",
+            );
+            for (name, field) in [
+                (DescriptorName::Cwd, "cwd_id"),
+                (DescriptorName::Root, "root_id"),
+            ] {
+                let id = fs.as_ref().and_then(|fs| fs.record().word(field));
+                files.extend(id.map(|id| Descriptor {
+                    fd: name,
+                    kind: "REG".to_owned(),
+                    path: self.path(id),
+                    id,
+                }));
+            }
+            all.push(TaskFiles {
+                pid: task.pid,
+                files,
+            });
+        }
+        Ok(all)
+    }
+
+    /// The ids of a task's kernel objects.
+    pub(super) fn ids(&self, task: &Task) -> Option<ObjectIds> {
+        let image = format!("ids-{}.img", task.pid);
+        if let Some(entry) = self.first(&image) {
+            return Some(ObjectIds::Image(entry));
+        }
+        // CRIU 0.5 to 1.0 could keep them in the core image.
+        let core = self.first(&format!("core-{}.img", task.pid))?;
+        core.record().record("ids")?;
+        Some(ObjectIds::Core(core))
+    }
+
+    /// The descriptor table of a task.
+    pub(super) fn slots(&self, task: &Task) -> Vec<Slot> {
+        let ids = self.ids(task);
+        // Before tables could be shared, they were named after the task.
+        let table = ids
+            .as_ref()
+            .and_then(|ids| ids.record()?.word("files_id"))
+            .filter(|_| self.tables_have_ids())
+            .unwrap_or(task.pid);
+        let mut slots = Vec::new();
+        let image = format!("fdinfo-{table}.img");
+        let found = self.each(&image, &[], &mut |entry| {
+            let record = entry.record();
+            let (Some(fd), Some(id)) = (record.word("fd"), record.word("id")) else {
+                self.gap(&image, "an entry has no descriptor or no file id");
+                return;
+            };
+            slots.push(Slot {
+                fd,
+                kind: record.enum_name("type").unwrap_or_else(|| "UND".to_owned()),
+                id,
+            });
+        });
+        if !found {
+            let what = format!("missing: the descriptors of task {} are unknown", task.pid);
+            self.gap(&image, what);
+        }
+        slots
+    }
+
+    /// Whether descriptor tables are named after ids, as they are since CRIU 0.4.
+    fn tables_have_ids(&self) -> bool {
+        match self.first("inventory.img") {
+            Some(inventory) => inventory.record().is("fdinfo_per_id"),
+            None => true,
+        }
+    }
+}
+
+/// Where the ids of a task were found.
+pub(super) enum ObjectIds {
+    Image(Arc<Entry>),
+    Core(Arc<Entry>),
+}
+
+impl ObjectIds {
+    pub(super) fn record(&self) -> Option<Record<'_>> {
+        match self {
+            ObjectIds::Image(entry) => Some(entry.record()),
+            ObjectIds::Core(entry) => entry.record().record("ids"),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What every task does on signals, which it blocks, and which wait for it.
+
+use serde::Serialize;
+
+use super::{Explorer, Task, names};
+use crate::error::Result;
+use crate::message::Record;
+
+/// The signals of a task.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TaskSignals {
+    /// The task.
+    pub pid: u32,
+    /// What it does on signals, where that is not the default.
+    pub handlers: Vec<Handler>,
+    /// Signals that wait for the whole task.
+    pub pending: Vec<PendingSignal>,
+    /// Its threads: what they block, and what waits for them.
+    pub threads: Vec<ThreadSignals>,
+}
+
+/// The signals of a thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ThreadSignals {
+    /// The thread.
+    pub tid: u32,
+    /// Signals that it blocks.
+    pub blocked: Vec<String>,
+    /// Signals that wait for it.
+    pub pending: Vec<PendingSignal>,
+}
+
+/// What a task does on a signal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Handler {
+    /// The signal.
+    pub signal: String,
+    /// `ignore`, or the address of a function in hexadecimal.
+    pub action: String,
+    /// `SA_*`.
+    pub flags: Vec<String>,
+    /// Signals that are blocked meanwhile.
+    pub mask: Vec<String>,
+}
+
+/// A signal that waits, out of the kernel's `siginfo`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PendingSignal {
+    /// The signal.
+    pub signal: String,
+    /// Why it was sent (`si_code`): `USER` (kill), `QUEUE`, `TKILL`, `KERNEL`, `TIMER`, ..., or a number.
+    pub code: String,
+    /// Who sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// As which user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// The value that came with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<u64>,
+}
+
+impl Explorer<'_> {
+    /// The signals of every task.
+    ///
+    /// # Errors
+    ///
+    /// There is no task.
+    pub fn signals(&self) -> Result<Vec<TaskSignals>> {
+        Ok(self
+            .living("signals")?
+            .map(|task| self.task_signals(task))
+            .collect())
+    }
+
+    fn task_signals(&self, task: &Task) -> TaskSignals {
+        let mut signals = TaskSignals {
+            pid: task.pid,
+            ..TaskSignals::default()
+        };
+        let core = self.first(&format!("core-{}.img", task.pid));
+        let tc = core.as_ref().and_then(|core| core.record().record("tc"));
+        let mut number = 0;
+        let mut add = |record: Record<'_>, handlers: &mut Vec<Handler>| {
+            number = next_signal(number);
+            handlers.extend(handler(number, record));
+        };
+        if let Some(tc) = tc {
+            tc.records("sigactions")
+                .for_each(|record| add(record, &mut signals.handlers));
+            signals.pending = queue(tc.record("signals_s"));
+        }
+        // Before CRIU 2.12 and 2.0 these had images of their own.
+        self.each(&format!("sigacts-{}.img", task.pid), &[], &mut |entry| {
+            add(entry.record(), &mut signals.handlers);
+        });
+        self.each(&format!("signal-s-{}.img", task.pid), &[], &mut |entry| {
+            signals
+                .pending
+                .extend(entry.record().bytes("siginfo").and_then(pending));
+        });
+        signals.threads = task
+            .threads
+            .iter()
+            .map(|tid| self.thread_signals(*tid))
+            .collect();
+        signals
+    }
+
+    fn thread_signals(&self, tid: u32) -> ThreadSignals {
+        let core = self.first(&format!("core-{tid}.img"));
+        let core = core.as_ref().map(|core| core.record());
+        let own = core.and_then(|core| core.record("thread_core"));
+        let tc = core.and_then(|core| core.record("tc"));
+        let blocked = own
+            .and_then(|own| own.number("blk_sigset"))
+            .or_else(|| tc.and_then(|tc| tc.number("blk_sigset")));
+        let mut waiting = queue(own.and_then(|own| own.record("signals_p")));
+        self.each(&format!("signal-p-{tid}.img"), &[], &mut |entry| {
+            waiting.extend(entry.record().bytes("siginfo").and_then(pending));
+        });
+        ThreadSignals {
+            tid,
+            blocked: names::signal_set(blocked.unwrap_or(0)),
+            pending: waiting,
+        }
+    }
+}
+
+/// CRIU leaves the two signals out whose action can't be changed: SIGKILL and SIGSTOP
+/// (`criu/parasite-syscall.c`).
+fn next_signal(number: u64) -> u64 {
+    match number + 1 {
+        fixed @ (9 | 19) => fixed + 1,
+        next => next,
+    }
+}
+
+fn handler(number: u64, record: Record<'_>) -> Option<Handler> {
+    /// `SIG_DFL` and `SIG_IGN`.
+    const DEFAULT: u64 = 0;
+    const IGNORE: u64 = 1;
+    let address = record.number("sigaction").unwrap_or(0);
+    let flags = record.number("flags").unwrap_or(0);
+    (address != DEFAULT).then(|| Handler {
+        signal: names::name("signal", "number", number),
+        action: match address {
+            IGNORE => "ignore".to_owned(),
+            address => format!("{address:#x}"),
+        },
+        flags: names::flags("sigaction", flags),
+        mask: names::signal_set(record.number("mask").unwrap_or(0)),
+    })
+}
+
+fn queue(queue: Option<Record<'_>>) -> Vec<PendingSignal> {
+    let signals = queue.into_iter().flat_map(|queue| queue.records("signals"));
+    signals
+        .filter_map(|signal| pending(signal.bytes("siginfo")?))
+        .collect()
+}
+
+/// Reads the kernel's `siginfo_t` (Linux's `asm-generic/siginfo.h`): signal, errno and code, then, at
+/// 16 bytes on 64-bit machines, the sender and the value.
+fn pending(bytes: &[u8]) -> Option<PendingSignal> {
+    let word = |at: usize| {
+        let bytes = bytes.get(at..at.checked_add(4)?)?;
+        bytes.first_chunk().map(|word| u32::from_le_bytes(*word))
+    };
+    let number = word(0)?;
+    let code = word(8)?.cast_signed();
+    let name = match code {
+        0 => "USER",
+        128 => "KERNEL",
+        -1 => "QUEUE",
+        -2 => "TIMER",
+        -3 => "MESGQ",
+        -4 => "ASYNCIO",
+        -5 => "SIGIO",
+        -6 => "TKILL",
+        _ => "",
+    };
+    // A timer has its id and overrun where the others have their sender.
+    let has_sender = matches!(code, 0 | -1 | -3 | -6);
+    let has_value = matches!(code, -4..=-1);
+    let value = has_value.then(|| {
+        let low = u64::from(word(24)?);
+        Some(u64::from(word(28).unwrap_or(0)) << 32 | low)
+    });
+    Some(PendingSignal {
+        signal: names::name("signal", "number", u64::from(number)),
+        code: if name.is_empty() {
+            code.to_string()
+        } else {
+            name.to_owned()
+        },
+        pid: word(16).filter(|_| has_sender),
+        uid: word(20).filter(|_| has_sender),
+        value: value.flatten(),
+    })
+}

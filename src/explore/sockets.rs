@@ -1,0 +1,284 @@
+//! The sockets of every task.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::files::{
+    InetSocket, NetlinkSocket, OpenFile, PacketSocket, SocketCommon, UnixSocket, protocol,
+    unix_address,
+};
+use super::{Explorer, names};
+use crate::error::Result;
+use crate::json::ip_address;
+use crate::text::Text;
+
+/// The sockets of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TaskSockets {
+    /// The task.
+    pub pid: u32,
+    /// Its sockets, in the order of its descriptors.
+    pub sockets: Vec<Socket>,
+}
+
+/// A socket. What its family does not have is absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Socket {
+    /// The descriptor.
+    pub fd: u32,
+    /// The type of file, as CRIU names it: `INETSK`, `UNIXSK`, `PACKETSK`, `NETLINKSK`.
+    pub fd_type: String,
+    /// The family, without `AF_`, or its number.
+    pub family: String,
+    /// The protocol: by name where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// `STREAM`, `DGRAM`, `RAW`, ...
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// `ESTABLISHED`, `LISTEN`, ...
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// The address or name that it is bound to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub src_addr: Option<Text>,
+    /// The port that it is bound to; the port id of a netlink socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub src_port: Option<u32>,
+    /// The address or name that it is connected to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dest_addr: Option<Text>,
+    /// The port that it is connected to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dest_port: Option<u32>,
+    /// The size of its send buffer, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub send_buf: Option<u64>,
+    /// The size of its receive buffer, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recv_buf: Option<u64>,
+    /// Bytes that were sent and not acknowledged, where the checkpoint holds the queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub send_queue: Option<u64>,
+    /// Bytes that were received and not read, where the checkpoint holds the queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recv_queue: Option<u64>,
+    /// Packets that were received and not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recv_packets: Option<u64>,
+    /// How many connections may wait for being accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backlog: Option<u64>,
+    /// The interface that it is bound to: a name, or the index of a packet socket's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface: Option<Text>,
+    /// The multicast groups of a netlink socket, as words of bits.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<u32>,
+    /// The inode number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ino: Option<u32>,
+    /// The other end of a unix socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<Peer>,
+    /// CRIU's id of its network namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ns_id: Option<u32>,
+    /// CRIU's id of the open file.
+    pub id: u32,
+}
+
+/// The other end of a unix socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Peer {
+    /// Its inode number.
+    pub ino: u32,
+    /// The tasks of the checkpoint that have it open, each with its descriptor; none when it is not
+    /// in the checkpoint.
+    pub holders: Vec<(u32, u32)>,
+}
+
+/// Bytes and packets that wait in a socket.
+#[derive(Default)]
+struct Queues {
+    /// Of unix sockets, by the id of the file that they wait for.
+    waiting: HashMap<u32, (u64, u64)>,
+}
+
+impl Explorer<'_> {
+    /// The sockets of every task; tasks without any are left out.
+    ///
+    /// # Errors
+    ///
+    /// There is no task.
+    pub fn sockets(&self) -> Result<Vec<TaskSockets>> {
+        let files = self.files();
+        let mut unix_by_ino = HashMap::new();
+        for file in files.iter() {
+            if let OpenFile::Unix(socket) = file
+                && let Some(ino) = socket.common.ino
+            {
+                unix_by_ino.insert(ino, &**socket);
+            }
+        }
+        let queues = self.queues();
+        let mut holders: HashMap<u32, Vec<(u32, u32)>> = HashMap::new();
+        let mut all = Vec::new();
+        for task in self.living("sockets")? {
+            let mut sockets = Vec::new();
+            for slot in self.slots(task) {
+                let Some(file) = files.get(&slot.kind, slot.id) else {
+                    continue;
+                };
+                let (mut socket, common) = match file {
+                    OpenFile::Inet(inet) => (self.inet(inet), &inet.common),
+                    OpenFile::Unix(unix) => {
+                        if let Some(ino) = unix.common.ino {
+                            let holders = holders.entry(ino).or_default();
+                            // A descriptor table may be shared by more tasks than anyone wants to read of.
+                            if holders.len() < 16 {
+                                holders.push((task.pid, slot.fd));
+                            }
+                        }
+                        let mut socket = unix_socket(unix, unix_by_ino.get(&unix.peer).copied());
+                        if let Some((bytes, packets)) = queues.waiting.get(&slot.id) {
+                            socket.recv_queue = Some(*bytes);
+                            socket.recv_packets = Some(*packets);
+                        }
+                        (socket, &unix.common)
+                    }
+                    OpenFile::Packet(packet) => (packet_socket(packet), &packet.common),
+                    OpenFile::Netlink(netlink) => (netlink_socket(netlink), &netlink.common),
+                    OpenFile::Regular { .. } | OpenFile::Pipe { .. } | OpenFile::Other => continue,
+                };
+                socket.fd = slot.fd;
+                socket.id = slot.id;
+                socket.fd_type = slot.kind;
+                add_common(&mut socket, common);
+                sockets.push(socket);
+            }
+            if !sockets.is_empty() {
+                all.push(TaskSockets {
+                    pid: task.pid,
+                    sockets,
+                });
+            }
+        }
+        for peer in all
+            .iter_mut()
+            .flat_map(|task| &mut task.sockets)
+            .filter_map(|socket| socket.peer.as_mut())
+        {
+            peer.holders = holders.get(&peer.ino).cloned().unwrap_or_default();
+        }
+        Ok(all)
+    }
+
+    fn queues(&self) -> Queues {
+        let mut queues = Queues::default();
+        self.each("sk-queues.img", &[], &mut |entry| {
+            let record = entry.record();
+            if let Some(id) = record.word("id_for") {
+                let (bytes, packets) = queues.waiting.entry(id).or_default();
+                *bytes = bytes.saturating_add(record.number("length").unwrap_or(0));
+                *packets += 1;
+            }
+        });
+        queues
+    }
+
+    fn inet(&self, inet: &InetSocket) -> Socket {
+        /// `SOCK_STREAM`, and `IPPROTO_TCP`.
+        const TCP: (u64, u64) = (1, 6);
+        let unbound = |words: &[u32]| words.iter().all(|word| *word == 0);
+        let address = |words: &[u32]| match ip_address(words) {
+            Some(address) => Some(Text::from(address.to_string())),
+            None if words.is_empty() => None,
+            None => Some(Text::from(format!("{words:?}"))),
+        };
+        let connected = !unbound(&inet.destination) || inet.destination_port != 0;
+        let mut socket = Socket {
+            family: names::name("sk", "family", inet.family),
+            protocol: Some(protocol("proto", inet.proto)),
+            kind: Some(names::name("sk", "type", inet.kind)),
+            state: Some(names::name("sk", "state", inet.state)),
+            src_addr: address(&inet.source),
+            src_port: Some(inet.source_port),
+            dest_addr: address(&inet.destination).filter(|_| connected),
+            dest_port: Some(inet.destination_port).filter(|_| connected),
+            backlog: Some(inet.backlog).filter(|_| inet.state == LISTEN),
+            interface: inet.interface.clone(),
+            ..Socket::default()
+        };
+        // CRIU writes the stream of a connection to an image that is named after the inode.
+        if (inet.kind, inet.proto) == TCP
+            && let Some(ino) = inet.common.ino
+            && let Some(stream) = self.first(&format!("tcp-stream-{ino:x}.img"))
+        {
+            let stream = stream.record();
+            socket.recv_queue = stream.number("inq_len");
+            socket.send_queue = stream.number("outq_len");
+        }
+        socket
+    }
+}
+
+/// `TCP_LISTEN`, which the kernel uses for unix sockets too.
+const LISTEN: u64 = 10;
+
+fn unix_socket(unix: &UnixSocket, peer: Option<&UnixSocket>) -> Socket {
+    Socket {
+        family: names::name("sk", "family", 1),
+        kind: Some(names::name("sk", "type", unix.kind)),
+        state: Some(names::name("sk", "state", unix.state)),
+        src_addr: unix_address(&unix.name),
+        dest_addr: peer.and_then(|peer| unix_address(&peer.name)),
+        backlog: Some(unix.backlog).filter(|_| unix.state == LISTEN),
+        peer: (unix.peer != 0).then(|| Peer {
+            ino: unix.peer,
+            holders: Vec::new(),
+        }),
+        ..Socket::default()
+    }
+}
+
+fn packet_socket(packet: &PacketSocket) -> Socket {
+    Socket {
+        family: names::name("sk", "family", 17),
+        kind: Some(names::name("sk", "type", packet.kind)),
+        // The image has it as the system call takes it: in network order.
+        protocol: Some(protocol(
+            "ethertype",
+            u64::from(network_order(packet.protocol)),
+        )),
+        interface: (packet.ifindex != 0).then(|| packet.ifindex.to_string().into()),
+        ..Socket::default()
+    }
+}
+
+fn network_order(protocol: u64) -> u16 {
+    u16::try_from(protocol & 0xffff).unwrap_or(0).swap_bytes()
+}
+
+fn netlink_socket(netlink: &NetlinkSocket) -> Socket {
+    Socket {
+        family: names::name("sk", "family", 16),
+        protocol: Some(protocol("netlink", netlink.protocol)),
+        state: Some(names::name("sk", "state", netlink.state)),
+        src_port: Some(netlink.portid),
+        dest_port: Some(netlink.destination_portid).filter(|port| *port != 0),
+        groups: netlink.groups.clone(),
+        ..Socket::default()
+    }
+}
+
+fn add_common(socket: &mut Socket, common: &SocketCommon) {
+    socket.ino = common.ino;
+    socket.send_buf = common.send_buf;
+    socket.recv_buf = common.recv_buf;
+    socket.ns_id = common.ns_id;
+}

@@ -1,0 +1,128 @@
+//! Which pages of a task a dump holds, and where (CRIU's `criu/pagemap.c` reads it so).
+
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::Record;
+
+/// Where the content of a run of pages is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Held {
+    /// In the pages image of this dump, from this page on (counted from 0).
+    Here(u64),
+    /// In the parent: the pages did not change since the pre-dump.
+    InParent,
+    /// Nowhere yet: it was left to the lazy server.
+    Lazy,
+    /// Nowhere: a hole of the pagemap.
+    Nowhere,
+}
+
+/// Pages in a row, as one entry of a pagemap has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Run {
+    /// The address of the first page.
+    pub vaddr: u64,
+    /// How many pages.
+    pub pages: u64,
+    /// Where they are.
+    pub held: Held,
+}
+
+/// A pagemap: which pages of an address space, or of a shared memory segment, a dump holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pagemap {
+    /// The number of the pages image, as in `pages-1.img`.
+    pub pages_id: u32,
+    /// The runs, in the order of the image, which is that of the addresses.
+    pub runs: Vec<Run>,
+}
+
+/// `PE_PARENT`: the content is in the parent.
+const PE_PARENT: u64 = 1;
+/// `PE_LAZY`: the content may be left to the lazy server.
+const PE_LAZY: u64 = 2;
+/// `PE_PRESENT`: the content is in the pages image.
+const PE_PRESENT: u64 = 4;
+
+impl Pagemap {
+    /// Reads the pagemap of this name, such as `pagemap-1.img`; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// The image is malformed.
+    pub fn read(checkpoint: &Checkpoint, name: &str) -> Result<Option<Self>> {
+        let mut pagemap = Pagemap {
+            pages_id: 0,
+            runs: Vec::new(),
+        };
+        let mut pages_here = 0u64;
+        let mut index = 0;
+        let mut columns = None;
+        let found = checkpoint.each_entry(name, &[], &mut |entry| {
+            let record = entry.record();
+            index += 1;
+            if index == 1 {
+                pagemap.pages_id = record.word("pages_id").unwrap_or(0);
+                return Ok(());
+            }
+            let columns = columns.get_or_insert_with(|| Columns::of(record));
+            let (vaddr, pages, flags) = columns.values(record);
+            let held = if flags & PE_PARENT != 0 {
+                Held::InParent
+            } else if flags & PE_PRESENT != 0 {
+                let first = pages_here;
+                pages_here = pages_here.checked_add(pages).ok_or_else(|| {
+                    let what = "the pages of this pagemap add up to more than 2^64".to_owned();
+                    Error::new(ErrorKind::Value(what))
+                        .in_entry(index - 1)
+                        .in_file(checkpoint.label(name))
+                })?;
+                Held::Here(first)
+            } else if flags & PE_LAZY != 0 {
+                Held::Lazy
+            } else {
+                Held::Nowhere
+            };
+            pagemap.runs.push(Run { vaddr, pages, held });
+            Ok(())
+        })?;
+        Ok(found.then_some(pagemap))
+    }
+
+    /// The run that holds this address; runs are taken to be in the order of their addresses.
+    #[must_use]
+    pub fn find(&self, address: u64, page_size: u64) -> Option<&Run> {
+        let behind = self.runs.partition_point(|run| run.vaddr <= address);
+        let run = self.runs.get(behind.checked_sub(1)?)?;
+        let length = run.pages.saturating_mul(page_size);
+        (address - run.vaddr < length).then_some(run)
+    }
+}
+
+/// Where the fields of an entry stand.
+struct Columns([Option<usize>; 5]);
+
+impl Columns {
+    fn of(record: Record<'_>) -> Self {
+        let names = ["vaddr", "nr_pages", "compat_nr_pages", "flags", "in_parent"];
+        Columns(names.map(|name| record.column(name)))
+    }
+
+    /// Address, number of pages, flags. Before 4.2 the number stood in the field that is named
+    /// `compat_nr_pages` now (under the schema of such a CRIU it is `nr_pages` itself); before 3.0
+    /// there were no flags.
+    fn values(&self, record: Record<'_>) -> (u64, u64, u64) {
+        let [vaddr, pages, compat, flags, in_parent] =
+            self.0.map(|column| record.number_at(column));
+        let pages = pages.or(compat).unwrap_or(0);
+        let flags = match (in_parent, flags) {
+            (Some(1), flags) => flags.unwrap_or(0) | PE_PARENT,
+            (_, Some(flags)) => flags,
+            (_, None) => PE_PRESENT,
+        };
+        (vaddr.unwrap_or(0), pages, flags)
+    }
+}
