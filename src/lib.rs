@@ -59,6 +59,8 @@ mod json;
 pub mod limits;
 pub mod memory;
 mod message;
+#[cfg(feature = "cli")]
+mod render;
 mod schema;
 mod text;
 

@@ -67,6 +67,15 @@ pub(super) enum Command {
     /// Print the kind of an image and the number of its entries
     #[command(args_override_self = true, infer_long_args = true)]
     Info(Info),
+    /// Explore a checkpoint: processes, descriptors, memory, sockets, ...
+    #[command(args_override_self = true, infer_long_args = true)]
+    X(Explore),
+    /// Print the statistics of a dump and of a restore
+    #[command(args_override_self = true, infer_long_args = true)]
+    Stats(OneCheckpoint),
+    /// List the files of a checkpoint, or several checkpoints
+    #[command(args_override_self = true, infer_long_args = true)]
+    Ls(List),
     /// Look at schemas: which magic stands for which message, what changed between two CRIUs
     #[command(args_override_self = true, infer_long_args = true, subcommand)]
     Schema(SchemaCommand),
@@ -169,6 +178,8 @@ pub(super) struct Decode {
     /// Add the raw bytes to entries that would not come back byte for byte
     #[arg(long)]
     pub(super) exact: bool,
+    #[command(flatten)]
+    pub(super) from: From,
     /// The file is a single message without header or magic; --message says which
     #[arg(long)]
     pub(super) bare: bool,
@@ -208,6 +219,8 @@ pub(super) struct Show {
     /// The image
     #[arg(value_name = "FILE")]
     pub(super) input: PathBuf,
+    #[command(flatten)]
+    pub(super) from: From,
     /// Name payloads by their size only
     #[arg(long)]
     pub(super) nopl: bool,
@@ -217,7 +230,101 @@ pub(super) struct Show {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(super) struct Explore {
+    /// A directory of images, or a container engine's archive of one
+    #[arg(value_name = "DIR|ARCHIVE")]
+    pub(super) checkpoint: PathBuf,
+    /// What to show
+    #[arg(value_name = "WHAT")]
+    pub(super) what: Topic,
+    /// Only this task and those below it
+    #[arg(short = 'p', long, value_name = "PID")]
+    pub(super) pid: Option<u32>,
+    /// ps: draw the tree
+    #[arg(long)]
+    pub(super) tree: bool,
+    /// ps: show command lines, read out of the dumped memory (with --tree or --json)
+    #[arg(long)]
+    pub(super) args: bool,
+    /// ps: show environments, read out of the dumped memory (with --tree or --json)
+    #[arg(long)]
+    pub(super) env: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+/// What `crit x` shows. The second names are those of the Go crit, of checkpointctl, and plain words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Topic {
+    /// The process tree
+    Ps,
+    /// Open descriptors, working and root directories
+    #[value(alias = "fd", alias = "files")]
+    Fds,
+    /// Memory areas
+    #[value(alias = "mem")]
+    Mems,
+    /// Resident pages beside the areas that they are in
+    Rss,
+    /// Sockets of every family
+    #[value(alias = "sks", alias = "sockets")]
+    Sk,
+    /// Threads: where they were, how they are scheduled
+    Threads,
+    /// Mounts of mount namespaces, and those of spec.dump
+    Mounts,
+    /// Users, groups, capabilities, seccomp, security modules
+    Creds,
+    /// Namespaces, and what is in them
+    #[value(alias = "namespaces")]
+    Ns,
+    /// Cgroups, and what is set in them
+    #[value(alias = "cgroup")]
+    Cgroups,
+    /// Interval timers and POSIX timers
+    Timers,
+    /// Signal handlers, blocked and pending signals
+    Signals,
+    /// The container that an engine's archive is of
+    Metadata,
+    /// All of these
+    All,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct OneCheckpoint {
+    /// A directory of images, or a container engine's archive of one
+    #[arg(value_name = "DIR|ARCHIVE")]
+    pub(super) checkpoint: PathBuf,
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct List {
+    /// A directory of images or an archive: its files. Several: one line for each. A folder of archives:
+    /// one line for each
+    #[arg(value_name = "PATH", default_value = "/var/lib/kubelet/checkpoints")]
+    pub(super) paths: Vec<PathBuf>,
+    /// The largest files first
+    #[arg(long)]
+    pub(super) largest: bool,
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+/// Images inside a checkpoint.
+#[derive(Debug, ClapArgs)]
+pub(super) struct From {
+    /// Look for the image in this archive or directory, by its name there
+    #[arg(long, value_name = "DIR|ARCHIVE")]
+    pub(super) from: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(super) struct Info {
+    #[command(flatten)]
+    pub(super) from: From,
     /// The images; of several, one JSON array is printed
     #[arg(value_name = "FILE", required = true)]
     pub(super) inputs: Vec<PathBuf>,

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::args::{BigInts, Decode, SchemaArgs, Show};
+use super::args::{BigInts, Decode, From, SchemaArgs, Show};
 use super::output::Output;
 use super::report::{say, warn};
 use super::{input, source};
@@ -20,6 +20,7 @@ pub(super) fn run(args: &Decode, source: &SchemaArgs) -> Result<ExitCode> {
         .quote_big_ints(args.big_ints == BigInts::String)
         .exact(args.exact);
     let job = Job {
+        from: &args.from,
         input: args.files.input.as_deref(),
         output: args.files.output.as_deref(),
         bare: args.bare,
@@ -30,6 +31,7 @@ pub(super) fn run(args: &Decode, source: &SchemaArgs) -> Result<ExitCode> {
 
 pub(super) fn show(args: &Show, source: &SchemaArgs) -> Result<ExitCode> {
     let job = Job {
+        from: &args.from,
         input: Some(&args.input),
         output: None,
         bare: args.bare,
@@ -40,6 +42,7 @@ pub(super) fn show(args: &Show, source: &SchemaArgs) -> Result<ExitCode> {
 
 /// One image to decode.
 struct Job<'a> {
+    from: &'a From,
     input: Option<&'a Path>,
     output: Option<&'a Path>,
     bare: bool,
@@ -63,7 +66,7 @@ impl Job<'_> {
 
 fn decode(schema: &Schema, job: &Job<'_>, bare: Option<&str>) -> Result<ExitCode> {
     let (input, output, options) = (job.input, job.output, &job.options);
-    let input = input::open(input)?;
+    let input = input::open_in(job.from, schema, input)?;
     let from = input.label().to_owned();
     // The name of a file says something about what is in it; that of stdin does not.
     let reader = match (bare, &input.name) {

@@ -4,7 +4,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use super::args::From;
+use super::report::warn;
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::schema::Schema;
 
 /// What is read, and the name that errors give it.
 pub(super) struct Input {
@@ -36,6 +40,37 @@ pub(super) fn open(path: Option<&Path>) -> Result<Input> {
     }
     Ok(Input {
         data: Box::new(file),
+        name: Some(name),
+    })
+}
+
+/// Opens an image inside a checkpoint, when one is given, or else a file or stdin.
+pub(super) fn open_in(from: &From, schema: &Schema, path: Option<&Path>) -> Result<Input> {
+    let Some(checkpoint) = &from.from else {
+        return open(path);
+    };
+    let checkpoint = Checkpoint::open_with(schema, checkpoint)?;
+    warn(checkpoint.warnings(), 0, checkpoint.name());
+    let image = path.filter(|path| !is_standard(path)).ok_or_else(|| {
+        let what = "--from needs the name of an image inside".to_owned();
+        Error::new(ErrorKind::Value(what)).with_hint("`crit ls` lists them")
+    })?;
+    let image = image.display().to_string();
+    let inside = image.strip_prefix("./").unwrap_or(&image);
+    // As `crit ls` names it, or as CRIU does.
+    let content = match checkpoint.read_member(inside)? {
+        None => checkpoint.read(inside)?,
+        found => found,
+    };
+    let name = format!("{}:{inside}", checkpoint.name());
+    let data = content.ok_or_else(|| {
+        let missing = io::Error::from(io::ErrorKind::NotFound);
+        Error::from(missing)
+            .in_file(&name)
+            .with_hint("`crit ls` lists what is there")
+    })?;
+    Ok(Input {
+        data,
         name: Some(name),
     })
 }

@@ -5,10 +5,13 @@ mod decode;
 mod encode;
 mod info;
 mod input;
+mod ls;
 mod output;
 mod report;
 mod schema;
 mod source;
+mod stats;
+mod x;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -78,6 +81,9 @@ fn dispatch(args: &Args) -> Result<ExitCode> {
         Some(Command::Encode(encode)) => encode::run(encode, &args.schema),
         Some(Command::Show(show)) => decode::show(show, &args.schema),
         Some(Command::Info(info)) => info::run(info, &args.schema),
+        Some(Command::X(explore)) => x::run(explore, &args.schema),
+        Some(Command::Stats(stats)) => stats::run(stats, &args.schema),
+        Some(Command::Ls(list)) => ls::run(list, &args.schema),
         Some(Command::Schema(command)) => schema::run(command, &args.schema),
         None => {
             // As upstream: a usage line, not the whole help.

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
@@ -223,6 +224,24 @@ fn resolve_links(path: &Path) -> io::Result<Option<PathBuf>> {
 fn is_descriptor(link: &Path) -> bool {
     fs::canonicalize(folder_of(link))
         .is_ok_and(|folder| folder.starts_with("/proc") && folder.ends_with("fd"))
+}
+
+/// Prints text, or JSON when that was asked for.
+pub(super) fn print(json: Option<&impl Serialize>, text: impl FnOnce() -> String) -> Result<()> {
+    let mut output = Output::open(None)?;
+    let mut bytes = match json {
+        Some(value) => {
+            let mut bytes = Vec::new();
+            crate::render::json(&mut bytes, value, 0).map_err(|e| output.error(e))?;
+            bytes
+        }
+        None => text().into_bytes(),
+    };
+    if bytes.last() != Some(&b'\n') && !bytes.is_empty() {
+        bytes.push(b'\n');
+    }
+    output.write_all(&bytes).map_err(|e| output.error(e))?;
+    output.commit()
 }
 
 impl Write for Output {

@@ -8,10 +8,11 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::args::{SchemaArgs, SchemaCheck, SchemaCommand, SchemaDiff, SchemaExport, SchemaShow};
-use super::output::Output;
-use super::report::{printable, say};
+use super::output::{Output, print};
+use super::report::say;
 use super::source;
 use crate::error::{Error, ErrorKind, Result};
+use crate::render::{Table, printable};
 use crate::schema::{EnumInfo, KindInfo, MessageInfo, Schema, diff};
 
 pub(super) fn run(command: &SchemaCommand, source: &SchemaArgs) -> Result<ExitCode> {
@@ -24,21 +25,6 @@ pub(super) fn run(command: &SchemaCommand, source: &SchemaArgs) -> Result<ExitCo
     }
 }
 
-/// Prints text, or JSON when that was asked for.
-fn print(json: Option<&impl Serialize>, text: impl FnOnce() -> String) -> Result<()> {
-    let mut output = Output::open(None)?;
-    let mut bytes = match json {
-        Some(value) => serde_json::to_vec_pretty(value)
-            .map_err(|error| Error::new(ErrorKind::Json(error.to_string())))?,
-        None => text().into_bytes(),
-    };
-    if bytes.last() != Some(&b'\n') && !bytes.is_empty() {
-        bytes.push(b'\n');
-    }
-    output.write_all(&bytes).map_err(|e| output.error(e))?;
-    output.commit()
-}
-
 fn list(schema: &Schema, json: bool) -> Result<ExitCode> {
     let kinds = schema.kind_infos();
     for error in kinds
@@ -49,46 +35,27 @@ fn list(schema: &Schema, json: bool) -> Result<ExitCode> {
         say(&format!("crit: warning: {error}"));
     }
     print(json.then_some(&kinds), || {
-        let rows = kinds.iter().map(|kind| {
+        let mut table = Table::new(&[
+            "MAGIC", "VALUE", "FAMILY", "MESSAGE", "FROM", "FILES", "PAYLOAD",
+        ]);
+        for kind in &kinds {
             let alias = kind.alias_of.as_ref().map(|of| format!("is {of}"));
-            let message = kind.message.clone().or(alias);
-            [
+            table.row([
                 kind.name.clone(),
                 kind.magic.clone().unwrap_or_default(),
                 kind.family.to_owned(),
-                message.unwrap_or_else(|| "-".to_owned()),
-                kind.from.map_or("-", |from| from.name()).to_owned(),
+                kind.message.clone().or(alias).unwrap_or_default(),
+                kind.from
+                    .map(|from| from.name())
+                    .unwrap_or_default()
+                    .to_owned(),
                 kind.files.join(" "),
                 kind.payload.clone().unwrap_or_default(),
-            ]
-        });
-        let head = [
-            "MAGIC", "VALUE", "FAMILY", "MESSAGE", "FROM", "FILES", "PAYLOAD",
-        ];
-        table(head.map(str::to_owned), rows.collect())
+            ]);
+        }
+        table.text()
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Columns with two blanks between them.
-fn table<const N: usize>(head: [String; N], rows: Vec<[String; N]>) -> String {
-    let rows: Vec<[String; N]> = std::iter::once(head).chain(rows).collect();
-    let mut widths = [0; N];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(widths);
-        let line: Vec<String> = cells
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        text.push_str(printable(&line.join("  ")).trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 /// What a name may stand for.
