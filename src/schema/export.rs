@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost_reflect::FileDescriptor;
 
 use super::Schema;
+use super::compile::compile_whole;
 use crate::bytes::{Wire, put_key, put_varint};
 use crate::error::Result;
 
@@ -37,12 +38,9 @@ impl Schema {
         // CRIU's requests are no image.
         names.sort_by_key(|name| name.ends_with("rpc.proto"));
         for name in names {
-            let compiled = self.compile(&name)?;
+            let compiled = compile_whole(&self.0.source, &name)?;
             // A pool lists files behind those that they import.
-            let new = compiled
-                .schema
-                .files()
-                .filter(|file| !done.contains(file.name()));
+            let new = compiled.files().filter(|file| !done.contains(file.name()));
             let new: Vec<FileDescriptor> = new.collect();
             let clash = new.iter().flat_map(symbols_of).find_map(|symbol| {
                 let other = symbols.get(&symbol)?;
