@@ -79,6 +79,12 @@ pub const METADATA_FILE: u64 = 16 << 20;
 /// How many directories a chain of `parent` links may have.
 pub const PARENTS: usize = 1000;
 
+/// How many entries of `pstree.img` are looked at: Linux has no more process ids.
+pub const TASKS: usize = 1 << 22;
+
+/// How many entries of another image an explorer looks at.
+pub const EXPLORED_ENTRIES: u64 = 1 << 26;
+
 /// How many levels of a process tree stand inside each other; a task further down is shown as a root.
 /// (Upstream's crit prints no tree that is 1,000 levels deep.)
 pub const TREE_DEPTH: usize = 1000;

@@ -27,7 +27,7 @@ pub use stats::{DumpStats, RestoreStats, Stats};
 
 use crate::error::{Error, ErrorKind, Result, Warning};
 use crate::image::{Entry, Image, ImageReader};
-use crate::limits::{EXPLORED_ENTRY, PARENTS, SIFTED_ENTRY, WHOLE_IMAGE};
+use crate::limits::{EXPLORED_ENTRIES, EXPLORED_ENTRY, PARENTS, SIFTED_ENTRY, WHOLE_IMAGE};
 use crate::message::Sift;
 use crate::schema::Schema;
 use archive::Archive;
@@ -317,7 +317,12 @@ impl Checkpoint {
         if !fields.is_empty() {
             reader.select(fields);
         }
+        let mut left = EXPLORED_ENTRIES;
         while let Some(entry) = reader.read_message()? {
+            left = left.checked_sub(1).ok_or_else(|| {
+                let what = format!("more than {EXPLORED_ENTRIES} entries");
+                Error::new(ErrorKind::Limit(what)).in_file(self.label(name))
+            })?;
             each(&entry)?;
             reader.recycle(entry);
         }

@@ -64,8 +64,8 @@ pub(super) fn open_in(from: &From, schema: &Schema, path: Option<&Path>) -> Resu
     };
     let name = format!("{}:{inside}", checkpoint.name());
     let data = content.ok_or_else(|| {
-        let missing = io::Error::from(io::ErrorKind::NotFound);
-        Error::from(missing)
+        let what = "no such file in this checkpoint".to_owned();
+        Error::new(ErrorKind::NotACheckpoint(what))
             .in_file(&name)
             .with_hint("`crit ls` lists what is there")
     })?;

@@ -54,6 +54,17 @@ enum Answer {
 }
 
 pub(super) fn run(args: &Explore, source: &SchemaArgs) -> Result<ExitCode> {
+    let only_for_ps = [
+        (args.tree, "--tree"),
+        (args.args, "--args"),
+        (args.env, "--env"),
+    ];
+    if let Some((_, option)) = only_for_ps.iter().find(|(given, _)| *given)
+        && !matches!(args.what, Topic::Ps | Topic::All)
+    {
+        let what = format!("{option} goes with `ps`");
+        return Err(Error::new(ErrorKind::Value(what)));
+    }
     let schema = source::schema(source)?;
     let checkpoint = Checkpoint::open_with(&schema, &args.checkpoint)?;
     warn(checkpoint.warnings(), 0, checkpoint.name());

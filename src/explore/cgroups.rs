@@ -101,7 +101,7 @@ impl Explorer<'_> {
                 }
             }
         }
-        let inventory = self.first("inventory.img");
+        let inventory = self.needed("inventory.img", "which cgroups are CRIU's own is unknown");
         let root = inventory.and_then(|inventory| inventory.record().word("root_cg_set"));
         let mut all = Cgroups::default();
         if let Some(entry) = self.first("cgroup.img") {

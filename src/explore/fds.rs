@@ -114,7 +114,14 @@ impl Explorer<'_> {
         }
         // CRIU 0.5 to 1.0 could keep them in the core image.
         let core = self.first(&format!("core-{}.img", task.pid))?;
-        core.record().record("ids")?;
+        if core.record().record("ids").is_none() {
+            let what = format!(
+                "missing or empty: which objects task {} uses is unknown",
+                task.pid
+            );
+            self.gap(&image, what);
+            return None;
+        }
         Some(ObjectIds::Core(core))
     }
 

@@ -29,6 +29,8 @@ pub(super) struct SocketCommon {
     pub(super) ino: Option<u32>,
     pub(super) send_buf: Option<u64>,
     pub(super) recv_buf: Option<u64>,
+    pub(super) device: Option<Text>,
+    pub(super) shutdown: Option<String>,
     pub(super) ns_id: Option<u32>,
 }
 
@@ -39,6 +41,10 @@ impl SocketCommon {
             ino: record.word("ino"),
             send_buf: options.and_then(|o| o.number("so_sndbuf")),
             recv_buf: options.and_then(|o| o.number("so_rcvbuf")),
+            device: options.and_then(|o| o.text("so_bound_dev")),
+            shutdown: record
+                .enum_name("shutdown")
+                .filter(|shutdown| shutdown != "NONE"),
             ns_id: record.word("ns_id"),
         }
     }
@@ -52,6 +58,7 @@ pub(super) struct UnixSocket {
     pub(super) backlog: u64,
     pub(super) peer: u32,
     pub(super) name: Text,
+    pub(super) name_dir: Option<Text>,
 }
 
 #[derive(Debug, Clone)]
@@ -98,7 +105,7 @@ const BY_TYPE: [(&str, &str); 6] = [
 ];
 
 /// The fields of `files.img` that are read.
-const FIELDS: [&str; 39] = [
+const FIELDS: [&str; 45] = [
     "id",
     "reg.name",
     "pipe.pipe_id",
@@ -108,9 +115,12 @@ const FIELDS: [&str; 39] = [
     "usk.backlog",
     "usk.peer",
     "usk.name",
+    "usk.name_dir",
+    "usk.shutdown",
     "usk.ns_id",
     "usk.opts.so_sndbuf",
     "usk.opts.so_rcvbuf",
+    "usk.opts.so_bound_dev",
     "isk.ino",
     "isk.family",
     "isk.type",
@@ -122,15 +132,18 @@ const FIELDS: [&str; 39] = [
     "isk.dst_addr",
     "isk.dst_port",
     "isk.ifname",
+    "isk.shutdown",
     "isk.ns_id",
     "isk.opts.so_sndbuf",
     "isk.opts.so_rcvbuf",
+    "isk.opts.so_bound_dev",
     "psk.type",
     "psk.protocol",
     "psk.ifindex",
     "psk.ns_id",
     "psk.opts.so_sndbuf",
     "psk.opts.so_rcvbuf",
+    "psk.opts.so_bound_dev",
     "nlsk.ino",
     "nlsk.protocol",
     "nlsk.state",
@@ -160,6 +173,7 @@ impl OpenFile {
                 backlog: number("backlog"),
                 peer: word("peer"),
                 name: record.text("name").unwrap_or_default(),
+                name_dir: record.text("name_dir"),
             })),
             "INETSK" => OpenFile::Inet(Box::new(InetSocket {
                 common: common(),

@@ -1,6 +1,6 @@
 //! The namespaces of every task, and what is in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
@@ -25,7 +25,6 @@ pub struct TaskNamespaces {
     /// The task.
     pub pid: u32,
     /// By kind: `pid`, `net`, `ipc`, `uts`, `mnt`, `user`, `cgroup`, `time`.
-    #[serde(flatten)]
     pub ids: BTreeMap<&'static str, u32>,
 }
 
@@ -59,12 +58,12 @@ pub struct Namespace {
     /// net, pid: the key under which it is given from outside at restore.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ext_key: Option<Text>,
-    /// time: the monotonic clock, in seconds.
+    /// time: the monotonic clock, in nanoseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub monotonic: Option<u64>,
-    /// time: the clock since boot, in seconds.
+    pub monotonic_ns: Option<u64>,
+    /// time: the clock since boot, in nanoseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub boottime: Option<u64>,
+    pub boottime_ns: Option<u64>,
     /// ipc: SysV shared memory segments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shm_segments: Option<u64>,
@@ -136,8 +135,6 @@ impl Explorer<'_> {
             .and_then(|i| i.record().record("root_ids"));
         for task in self.living("namespaces")? {
             let Some(ids) = self.ids(task) else {
-                let what = format!("missing: the namespaces of task {} are unknown", task.pid);
-                self.gap(&format!("ids-{}.img", task.pid), what);
                 continue;
             };
             let mut of_task = BTreeMap::new();
@@ -159,6 +156,18 @@ impl Explorer<'_> {
         }
         all.namespaces = found.into_values().collect();
         Ok(all)
+    }
+
+    /// The names of the devices of a network namespace, by index.
+    pub(super) fn device_names(&self, ns_id: u32) -> HashMap<u32, Text> {
+        let mut names = HashMap::new();
+        self.each(&format!("netdev-{ns_id}.img"), &[], &mut |entry| {
+            let device = entry.record();
+            if let (Some(index), Some(name)) = (device.word("ifindex"), device.text("name")) {
+                names.insert(index, name);
+            }
+        });
+        names
     }
 
     /// What the images of a namespace say.
@@ -222,9 +231,13 @@ impl Explorer<'_> {
             }
             "time" => {
                 if let Some(entry) = image("timens") {
-                    let seconds = |name: &str| entry.record().record(name)?.number("tv_sec");
-                    namespace.monotonic = seconds("monotonic");
-                    namespace.boottime = seconds("boottime");
+                    let nanoseconds = |name: &str| {
+                        let time = entry.record().record(name)?;
+                        let seconds = time.number("tv_sec")?.saturating_mul(1_000_000_000);
+                        Some(seconds.saturating_add(time.number("tv_nsec").unwrap_or(0)))
+                    };
+                    namespace.monotonic_ns = nanoseconds("monotonic");
+                    namespace.boottime_ns = nanoseconds("boottime");
                 }
             }
             "ipc" => {

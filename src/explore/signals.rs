@@ -52,8 +52,10 @@ pub struct Handler {
 pub struct PendingSignal {
     /// The signal.
     pub signal: String,
-    /// Why it was sent (`si_code`): `USER` (kill), `QUEUE`, `TKILL`, `KERNEL`, `TIMER`, ..., or a number.
+    /// Why it was sent: `USER` (kill), `QUEUE`, `TKILL`, `KERNEL`, `EXITED`, ..., or the number.
     pub code: String,
+    /// The same as the number that it is (`si_code`).
+    pub si_code: i32,
     /// Who sent it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
@@ -63,6 +65,12 @@ pub struct PendingSignal {
     /// The value that came with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<u64>,
+    /// SIGCHLD: the exit status, or the signal that ended or stopped the child.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<i32>,
+    /// The address that caused a fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<u64>,
 }
 
 impl Explorer<'_> {
@@ -172,35 +180,38 @@ fn pending(bytes: &[u8]) -> Option<PendingSignal> {
         let bytes = bytes.get(at..at.checked_add(4)?)?;
         bytes.first_chunk().map(|word| u32::from_le_bytes(*word))
     };
-    let number = word(0)?;
-    let code = word(8)?.cast_signed();
-    let name = match code {
-        0 => "USER",
-        128 => "KERNEL",
-        -1 => "QUEUE",
-        -2 => "TIMER",
-        -3 => "MESGQ",
-        -4 => "ASYNCIO",
-        -5 => "SIGIO",
-        -6 => "TKILL",
-        _ => "",
+    let long = |at: usize| Some(u64::from(word(at + 4)?) << 32 | u64::from(word(at)?));
+    let signal = names::name("signal", "number", u64::from(word(0)?));
+    let si_code = word(8)?.cast_signed();
+    let name = match si_code {
+        0 => "USER".to_owned(),
+        128 => "KERNEL".to_owned(),
+        -1 => "QUEUE".to_owned(),
+        -2 => "TIMER".to_owned(),
+        -3 => "MESGQ".to_owned(),
+        -4 => "ASYNCIO".to_owned(),
+        -5 => "SIGIO".to_owned(),
+        -6 => "TKILL".to_owned(),
+        1.. => names::name("signal", &signal, u64::from(si_code.unsigned_abs())),
+        _ => si_code.to_string(),
     };
-    // A timer has its id and overrun where the others have their sender.
-    let has_sender = matches!(code, 0 | -1 | -3 | -6);
-    let has_value = matches!(code, -4..=-1);
-    let value = has_value.then(|| {
-        let low = u64::from(word(24)?);
-        Some(u64::from(word(28).unwrap_or(0)) << 32 | low)
-    });
+    let is_child = signal == "SIGCHLD" && si_code > 0;
+    let is_fault = matches!(
+        signal.as_str(),
+        "SIGSEGV" | "SIGBUS" | "SIGFPE" | "SIGILL" | "SIGTRAP"
+    ) && si_code > 0
+        && si_code != 128;
+    // A timer has its id and overrun where the others have their sender; SIGIO its band.
+    let is_queued = si_code < 0 && !matches!(si_code, -2 | -5 | -6);
+    let has_sender = is_child || is_queued || matches!(si_code, 0 | -6);
     Some(PendingSignal {
-        signal: names::name("signal", "number", u64::from(number)),
-        code: if name.is_empty() {
-            code.to_string()
-        } else {
-            name.to_owned()
-        },
+        code: name,
+        si_code,
         pid: word(16).filter(|_| has_sender),
         uid: word(20).filter(|_| has_sender),
-        value: value.flatten(),
+        value: long(24).filter(|_| is_queued || si_code == -2),
+        status: word(24).filter(|_| is_child).map(u32::cast_signed),
+        address: long(16).filter(|_| is_fault),
+        signal,
     })
 }

@@ -72,7 +72,16 @@ pub struct Socket {
     /// How many connections may wait for being accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backlog: Option<u64>,
-    /// The interface that it is bound to: a name, or the index of a packet socket's.
+    /// Which directions are shut: `READ`, `WRITE`, `BOTH`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shutdown: Option<String>,
+    /// The directory that the name of a unix socket is relative to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_dir: Option<Text>,
+    /// The index of the interface that a packet socket is bound to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ifindex: Option<u32>,
+    /// The interface that it is bound to, where its name is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<Text>,
     /// The multicast groups of a netlink socket, as words of bits.
@@ -126,6 +135,7 @@ impl Explorer<'_> {
             }
         }
         let queues = self.queues();
+        let mut devices: HashMap<u32, HashMap<u32, Text>> = HashMap::new();
         let mut holders: HashMap<u32, Vec<(u32, u32)>> = HashMap::new();
         let mut all = Vec::new();
         for task in self.living("sockets")? {
@@ -151,7 +161,15 @@ impl Explorer<'_> {
                         }
                         (socket, &unix.common)
                     }
-                    OpenFile::Packet(packet) => (packet_socket(packet), &packet.common),
+                    OpenFile::Packet(packet) => {
+                        let mut socket = packet_socket(packet);
+                        if let (Some(index), Some(ns_id)) = (socket.ifindex, packet.common.ns_id) {
+                            let names = devices.entry(ns_id);
+                            let names = names.or_insert_with(|| self.device_names(ns_id));
+                            socket.interface = names.get(&index).cloned();
+                        }
+                        (socket, &packet.common)
+                    }
                     OpenFile::Netlink(netlink) => (netlink_socket(netlink), &netlink.common),
                     OpenFile::Regular { .. } | OpenFile::Pipe { .. } | OpenFile::Other => continue,
                 };
@@ -217,17 +235,28 @@ impl Explorer<'_> {
         // CRIU writes the stream of a connection to an image that is named after the inode.
         if (inet.kind, inet.proto) == TCP
             && let Some(ino) = inet.common.ino
-            && let Some(stream) = self.first(&format!("tcp-stream-{ino:x}.img"))
+            && inet.destination_port != 0
         {
-            let stream = stream.record();
-            socket.recv_queue = stream.number("inq_len");
-            socket.send_queue = stream.number("outq_len");
+            // The queues of a listening or closed socket are empty, and have no image.
+            let image = format!("tcp-stream-{ino:x}.img");
+            let stream = if matches!(inet.state, ESTABLISHED | FIN_WAIT1..=FIN_WAIT2 | CLOSE_WAIT) {
+                self.needed(&image, "the queues of a connection are unknown")
+            } else {
+                self.first(&image)
+            };
+            let stream = stream.as_ref().map(|stream| stream.record());
+            socket.recv_queue = stream.and_then(|stream| stream.number("inq_len"));
+            socket.send_queue = stream.and_then(|stream| stream.number("outq_len"));
         }
         socket
     }
 }
 
-/// `TCP_LISTEN`, which the kernel uses for unix sockets too.
+/// States of the kernel's `tcp_states.h`; `LISTEN` is that of unix sockets too.
+const ESTABLISHED: u64 = 1;
+const FIN_WAIT1: u64 = 4;
+const FIN_WAIT2: u64 = 5;
+const CLOSE_WAIT: u64 = 8;
 const LISTEN: u64 = 10;
 
 fn unix_socket(unix: &UnixSocket, peer: Option<&UnixSocket>) -> Socket {
@@ -237,6 +266,11 @@ fn unix_socket(unix: &UnixSocket, peer: Option<&UnixSocket>) -> Socket {
         state: Some(names::name("sk", "state", unix.state)),
         src_addr: unix_address(&unix.name),
         dest_addr: peer.and_then(|peer| unix_address(&peer.name)),
+        // A path that begins at the root needs no directory, and an abstract name has none.
+        name_dir: unix
+            .name_dir
+            .clone()
+            .filter(|_| !matches!(unix.name.as_bytes(), [] | [0 | b'/', ..])),
         backlog: Some(unix.backlog).filter(|_| unix.state == LISTEN),
         peer: (unix.peer != 0).then(|| Peer {
             ino: unix.peer,
@@ -250,13 +284,21 @@ fn packet_socket(packet: &PacketSocket) -> Socket {
     Socket {
         family: names::name("sk", "family", 17),
         kind: Some(names::name("sk", "type", packet.kind)),
-        // The image has it as the system call takes it: in network order.
-        protocol: Some(protocol(
-            "ethertype",
-            u64::from(network_order(packet.protocol)),
-        )),
-        interface: (packet.ifindex != 0).then(|| packet.ifindex.to_string().into()),
+        protocol: ethertype(packet.protocol),
+        ifindex: Some(packet.ifindex).filter(|index| *index != 0),
         ..Socket::default()
+    }
+}
+
+/// The protocol of a packet socket, which the image has as the system call takes it: in network
+/// order. What has no name is hexadecimal, as everyone writes it; 0 is none.
+fn ethertype(number: u64) -> Option<String> {
+    let number = network_order(number);
+    let name = protocol("ethertype", u64::from(number));
+    match number {
+        0 => None,
+        _ if name == number.to_string() => Some(format!("0x{number:04x}")),
+        _ => Some(name),
     }
 }
 
@@ -268,7 +310,9 @@ fn netlink_socket(netlink: &NetlinkSocket) -> Socket {
     Socket {
         family: names::name("sk", "family", 16),
         protocol: Some(protocol("netlink", netlink.protocol)),
-        state: Some(names::name("sk", "state", netlink.state)),
+        state: Some(netlink.state)
+            .filter(|state| *state != 0)
+            .map(|state| names::name("sk", "state", state)),
         src_port: Some(netlink.portid),
         dest_port: Some(netlink.destination_portid).filter(|port| *port != 0),
         groups: netlink.groups.clone(),
@@ -281,4 +325,8 @@ fn add_common(socket: &mut Socket, common: &SocketCommon) {
     socket.send_buf = common.send_buf;
     socket.recv_buf = common.recv_buf;
     socket.ns_id = common.ns_id;
+    socket.shutdown.clone_from(&common.shutdown);
+    if socket.interface.is_none() {
+        socket.interface.clone_from(&common.device);
+    }
 }

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Explorer, names};
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::TASKS;
 use crate::message::Record;
 use crate::text::Text;
 
@@ -115,7 +116,7 @@ impl Explorer<'_> {
         let mut tasks = Vec::new();
         let mut seen = HashSet::new();
         let mut index = 0;
-        let found = self.each("pstree.img", &[], &mut |entry| {
+        let read = self.checkpoint.each_entry("pstree.img", &[], &mut |entry| {
             let record = entry.record();
             match task_id(record, "pid") {
                 None => self.gap("pstree.img", format!("entry {index} has no pid")),
@@ -136,9 +137,20 @@ impl Explorer<'_> {
                 }),
             }
             index += 1;
+            if index > TASKS {
+                let what = "more entries than there can be tasks".to_owned();
+                return Err(Error::new(ErrorKind::Limit(what)));
+            }
+            Ok(())
         });
-        if !found {
-            tasks = self.tasks_by_name()?;
+        let complete = read.unwrap_or_else(|error| {
+            self.failed(&error);
+            false
+        });
+        if !complete || tasks.is_empty() {
+            let known: HashSet<u32> = tasks.iter().map(|task| task.pid).collect();
+            let others = self.tasks_by_name()?.into_iter();
+            tasks.extend(others.filter(|task| !known.contains(&task.pid)));
         }
         if tasks.is_empty() {
             let what = "no task is in this checkpoint".to_owned();
@@ -169,7 +181,7 @@ impl Explorer<'_> {
         pids.sort_unstable();
         pids.dedup();
         if !pids.is_empty() {
-            let what = "missing: the tasks are those that other images are named after";
+            let what = "missing or damaged: the tasks are those that other images are named after";
             self.gap("pstree.img", what);
         }
         let task = |pid| Task {
@@ -219,6 +231,8 @@ fn threads(record: Record<'_>, pid: u32) -> Vec<u32> {
             .filter_map(|list| list.words("tid").first().copied());
         threads = nested.collect();
     }
+    // A task that has ended has a thread 0 in the image.
+    threads.retain(|tid| *tid != 0);
     if threads.is_empty() {
         threads.push(pid);
     }

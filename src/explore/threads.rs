@@ -98,9 +98,7 @@ impl Explorer<'_> {
             arch: arch(core),
             ip,
             sp,
-            policy: own
-                .number("sched_policy")
-                .map(|v| names::name("task", "policy", v)),
+            policy: own.number("sched_policy").map(policy),
             priority: own.word("sched_prio").filter(|priority| *priority != 0),
             nice: own.signed("sched_nice"),
             seccomp: own
@@ -115,6 +113,17 @@ impl Explorer<'_> {
                 .or_else(|| tc.and_then(|tc| tc.word("cg_set"))),
             tid,
         }
+    }
+}
+
+/// The policy by name, and whether children go back to the usual one (`SCHED_RESET_ON_FORK`).
+fn policy(number: u64) -> String {
+    const RESET_ON_FORK: u64 = 0x4000_0000;
+    let name = names::name("task", "policy", number & !RESET_ON_FORK);
+    if number & RESET_ON_FORK == 0 {
+        name
+    } else {
+        format!("{name}|RESET_ON_FORK")
     }
 }
 

@@ -40,7 +40,7 @@ pub struct PosixTimer {
     pub clock: String,
     /// How it tells: `SIGNAL`, `NONE`, `THREAD`, `THREAD_ID`.
     pub notify: String,
-    /// By which signal.
+    /// By which signal; empty when by none.
     pub signal: String,
     /// The value that comes with the signal.
     pub sival: u64,
@@ -102,6 +102,21 @@ impl Explorer<'_> {
     }
 }
 
+/// The clock by name. A negative id is the CPU time of a process or thread (Linux's `posix-timers.h`):
+/// its complement shifted, with the kind of time in the low bits.
+fn clock(id: u64) -> String {
+    #[allow(clippy::cast_possible_truncation)] // the field is that of a 32-bit int
+    let signed = (id as u32).cast_signed();
+    if signed >= 0 {
+        return names::name("timer", "clock", id);
+    }
+    let who = if signed & 4 == 0 { "PROCESS" } else { "THREAD" };
+    match !(signed >> 3) {
+        0 => format!("{who}_CPUTIME"),
+        pid => format!("{who}_CPUTIME {pid}"),
+    }
+}
+
 /// Seconds and their millionths or billionths as one number of the latter.
 fn join(record: Record<'_>, seconds: &str, fraction: &str, parts: u64) -> u64 {
     let seconds = record.number(seconds).unwrap_or(0);
@@ -122,9 +137,12 @@ fn posix(record: Record<'_>) -> PosixTimer {
     let number = |name: &str| record.number(name).unwrap_or(0);
     PosixTimer {
         id: record.word("it_id").unwrap_or(0),
-        clock: names::name("timer", "clock", number("clock_id")),
+        clock: clock(number("clock_id")),
         notify: names::name("timer", "notify", number("it_sigev_notify")),
-        signal: names::name("signal", "number", number("si_signo")),
+        signal: match number("si_signo") {
+            0 => String::new(),
+            signal => names::name("signal", "number", signal),
+        },
         sival: number("sival_ptr"),
         overrun: number("overrun"),
         interval_ns: join(record, "isec", "insec", 1_000_000_000),

@@ -99,7 +99,7 @@ impl Memory {
 
     fn absent(&self, address: u64) -> Error {
         let what = format!(
-            "the checkpoint does not hold the page at 0x{address:x} of task {}",
+            "the checkpoint does not hold the byte at 0x{address:x} of task {}",
             self.pid
         );
         Error::new(ErrorKind::Value(what))
@@ -109,7 +109,7 @@ impl Memory {
 impl Layer {
     fn read(&self, offset: Option<u64>, buffer: &mut [u8], address: u64) -> Result<()> {
         let Some(pages) = &self.pages else {
-            let what = format!("missing: it holds the page at 0x{address:x}");
+            let what = format!("missing: it holds the byte at 0x{address:x}");
             return Err(Error::new(ErrorKind::Value(what)).in_file(&self.pages_name));
         };
         let offset = offset.unwrap_or(u64::MAX);

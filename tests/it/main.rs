@@ -10,11 +10,13 @@
     clippy::unwrap_used
 )]
 
+mod archives;
 mod cli;
 mod contract;
 mod corpus;
 mod descriptors;
 mod errors;
+mod explore;
 mod made_up;
 mod names;
 mod readme;

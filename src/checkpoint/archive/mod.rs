@@ -18,6 +18,7 @@ use self::members::Members;
 use self::packing::{Packing, Unpacked};
 use super::member::{Member, MemberKind, RandomAccess};
 use super::store::{ParentLink, Store};
+use crate::descriptor::Family;
 use crate::error::{Error, ErrorKind, Location, Result, Warning};
 use crate::limits::{KEPT_MEMBER, KEPT_MEMBERS, MEMBER_NAMES, MEMBERS, WARNINGS};
 
@@ -51,6 +52,15 @@ impl Archive {
             let what = format!("packed by {packing}, which is not read: only gzip and zstd are");
             Error::new(ErrorKind::NotACheckpoint(what)).in_file(&name)
         })?;
+        let first = beginning
+            .first_chunk::<4>()
+            .map(|word| u32::from_le_bytes(*word));
+        let image_words = [Family::Common, Family::Service].map(Family::first_word);
+        if first.is_some() && image_words.contains(&first) {
+            let what = "this is one image, not a directory or an archive of them".to_owned();
+            let error = Error::new(ErrorKind::NotACheckpoint(what)).in_file(&name);
+            return Err(error.with_hint("give the directory that it is in"));
+        }
         if beginning.is_empty() {
             let what = "the file is empty".to_owned();
             return Err(Error::new(ErrorKind::NotACheckpoint(what)).in_file(&name));

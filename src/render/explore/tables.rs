@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::tree::command_line;
 use crate::checkpoint::{Container, DumpStats, RestoreStats, Stats};
+use crate::descriptor::Names;
 use crate::explore::{
-    Cgroups, Mounts, Namespace, Namespaces, PendingSignal, Socket, TaskSignals, TaskSockets,
+    Cgroups, Mounts, Namespace, Namespaces, Peer, PendingSignal, Socket, TaskSignals, TaskSockets,
     TaskThreads, TaskTimers, ThreadCredentials,
 };
 use crate::render::{Table, bytes, duration, printable, printable_bytes, share};
@@ -60,7 +61,8 @@ fn address(name: Option<&Text>, port: Option<u32>) -> String {
         (Some(name), Some(port)) if name.contains(':') => format!("[{name}]:{port}"),
         (Some(name), Some(port)) => format!("{name}:{port}"),
         (Some(name), None) => name,
-        (None, Some(port)) => port.to_string(),
+        // Netlink has numbers in place of addresses.
+        (None, Some(port)) => format!("portid {port}"),
         (None, None) => String::new(),
     }
 }
@@ -72,29 +74,54 @@ fn notes(socket: &Socket) -> String {
         notes.push(format!("backlog {backlog}"));
     }
     if let Some(packets) = socket.recv_packets {
-        notes.push(format!("{packets} packets"));
+        notes.push(plural(packets, "packet"));
+    }
+    if let Some(shutdown) = &socket.shutdown {
+        notes.push(format!("shut {}", shutdown.to_lowercase()));
     }
     if let Some(peer) = &socket.peer {
-        let holders: Vec<_> = peer
-            .holders
-            .iter()
-            .map(|(pid, fd)| format!("{pid}/{fd}"))
-            .collect();
-        notes.push(match holders.as_slice() {
-            [] => format!("peer inode {}", peer.ino),
-            holders => format!("peer {}", holders.join(" ")),
-        });
+        notes.push(holders(peer));
     }
-    if let Some(interface) = &socket.interface {
-        notes.push(format!(
-            "interface {}",
-            printable_bytes(interface.as_bytes())
-        ));
+    if let Some(folder) = &socket.name_dir {
+        notes.push(format!("in {}", text(Some(folder))));
+    }
+    match (&socket.interface, socket.ifindex) {
+        (Some(name), _) => notes.push(format!("interface {}", text(Some(name)))),
+        (None, Some(index)) => notes.push(format!("interface {index}")),
+        (None, None) => {}
+    }
+    if socket.groups.iter().any(|word| *word != 0) {
+        let words = socket.groups.iter().map(|word| format!("{word:#x}"));
+        notes.push(format!("groups {}", words.collect::<Vec<_>>().join(" ")));
     }
     if let (Some(recv), Some(send)) = (socket.recv_buf, socket.send_buf) {
         notes.push(format!("buffers {recv}/{send}"));
     }
     notes.join(", ")
+}
+
+/// `1 packet`, `2 packets`.
+fn plural(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Who has the other end open, as task and descriptor: the first of them.
+fn holders(peer: &Peer) -> String {
+    const SHOWN: usize = 2;
+    if peer.holders.is_empty() {
+        return format!("peer inode {}", peer.ino);
+    }
+    let shown = peer.holders.iter().take(SHOWN);
+    let mut text: Vec<_> = shown.map(|(pid, fd)| format!("{pid}/{fd}")).collect();
+    if let Some(more) = peer
+        .holders
+        .len()
+        .checked_sub(SHOWN)
+        .filter(|more| *more > 0)
+    {
+        text.push(format!("and {more} more"));
+    }
+    format!("peer {}", text.join(" "))
 }
 
 pub(crate) fn threads(tasks: &[TaskThreads]) -> String {
@@ -220,15 +247,7 @@ pub(crate) fn creds(threads: &[ThreadCredentials]) -> String {
             ("bounding", &creds.cap_bnd),
             ("ambient", &creds.cap_amb),
         ] {
-            let text = capabilities.join(" ");
-            line(
-                what,
-                if text.is_empty() {
-                    "none".to_owned()
-                } else {
-                    text
-                },
-            );
+            line(what, capability_list(capabilities));
         }
         line("securebits", creds.securebits.join(" "));
         line(
@@ -245,6 +264,31 @@ pub(crate) fn creds(threads: &[ThreadCredentials]) -> String {
         line("LSM sockets", text(creds.lsm_sockcreate.as_ref()));
     }
     out
+}
+
+/// Capabilities by name; a full set, or one that lacks a few, is said shorter.
+fn capability_list(capabilities: &[String]) -> String {
+    let all = all_capabilities();
+    let missing: Vec<&str> = all
+        .iter()
+        .copied()
+        .filter(|name| !capabilities.iter().any(|has| has == name))
+        .collect();
+    let only_known = capabilities.len() + missing.len() == all.len();
+    match missing.as_slice() {
+        _ if capabilities.is_empty() => "none".to_owned(),
+        [] if only_known => "all".to_owned(),
+        few if only_known && few.len() < 8 => format!("all but {}", few.join(" ")),
+        _ => capabilities.join(" "),
+    }
+}
+
+fn all_capabilities() -> Vec<&'static str> {
+    let table = Names::linux()
+        .ok()
+        .and_then(|names| names.flags("capability"));
+    let names = table.into_iter().flat_map(|table| table.iter());
+    names.map(|(name, _)| name).collect()
 }
 
 pub(crate) fn namespaces(namespaces: &Namespaces) -> String {
@@ -311,15 +355,23 @@ fn contents(namespace: &Namespace) -> String {
             .map(|key| format!("external {}", text(Some(key)))),
     );
     for (what, count) in [
-        ("shared memory segments", namespace.shm_segments),
-        ("message queues", namespace.message_queues),
-        ("semaphore sets", namespace.semaphore_sets),
-        ("mounts", namespace.mounts),
+        ("shared memory segment", namespace.shm_segments),
+        ("message queue", namespace.message_queues),
+        ("semaphore set", namespace.semaphore_sets),
+        ("mount", namespace.mounts),
     ] {
-        parts.extend(count.map(|count| format!("{count} {what}")));
+        parts.extend(count.map(|count| plural(count, what)));
     }
-    parts.extend(namespace.monotonic.map(|s| format!("monotonic {s} s")));
-    parts.extend(namespace.boottime.map(|s| format!("since boot {s} s")));
+    parts.extend(
+        namespace
+            .monotonic_ns
+            .map(|ns| format!("monotonic {}", duration(ns / 1_000))),
+    );
+    parts.extend(
+        namespace
+            .boottime_ns
+            .map(|ns| format!("since boot {}", duration(ns / 1_000))),
+    );
     parts.join(", ")
 }
 
@@ -336,6 +388,9 @@ pub(crate) fn cgroups(cgroups: &Cgroups) -> String {
             let _ = writeln!(out, "\t{name:<24}  {}", text(Some(&member.path)));
         }
     }
+    if cgroups.sets.iter().all(|set| set.members.is_empty()) {
+        out.push_str("the dump holds no paths of cgroups: the tasks stay in those of whoever restores them\n");
+    }
     for controller in &cgroups.controllers {
         let names: Vec<String> = controller
             .names
@@ -344,7 +399,11 @@ pub(crate) fn cgroups(cgroups: &Cgroups) -> String {
             .collect();
         let _ = writeln!(out, "controller {}", names.join(","));
         for dir in &controller.dirs {
-            let _ = writeln!(out, "\t{}", text(Some(&dir.path)));
+            let path = match text(Some(&dir.path)) {
+                path if path.is_empty() => "/".to_owned(),
+                path => path,
+            };
+            let _ = writeln!(out, "\t{path}");
             for property in &dir.properties {
                 let value = text(Some(&property.value));
                 let _ = writeln!(out, "\t\t{} = {value}", text(Some(&property.name)));
@@ -458,6 +517,12 @@ fn pending(signal: &PendingSignal) -> String {
     if let Some(uid) = signal.uid {
         line.push_str(&format!(" uid {uid}"));
     }
+    if let Some(status) = signal.status {
+        line.push_str(&format!(" status {status}"));
+    }
+    if let Some(address) = signal.address {
+        line.push_str(&format!(" address {address:#x}"));
+    }
     if let Some(value) = signal.value {
         line.push_str(&format!(" value {value:#x}"));
     }
@@ -483,13 +548,11 @@ pub(crate) fn metadata(container: &Container) -> String {
     line("ip", &container.ip.join(", "));
     line("mac", &container.mac.join(", "));
     for network in &container.networks {
-        let text = format!(
-            "{} {} {} gateway {}",
-            network.name,
-            network.interface,
-            network.ip.join(","),
-            network.gateway.join(","),
-        );
+        let ip = network.ip.join(",");
+        let mut text = format!("{} {} {ip}", network.name, network.interface);
+        if !network.gateway.is_empty() {
+            text.push_str(&format!(" gateway {}", network.gateway.join(",")));
+        }
         line("network", &text);
     }
     let args: Vec<Text> = container
@@ -504,7 +567,9 @@ pub(crate) fn metadata(container: &Container) -> String {
     if sizes.amd_gpu_memory_pages_size > 0 {
         line("GPU pages", &bytes(sizes.amd_gpu_memory_pages_size));
     }
-    line("root fs diff", &bytes(sizes.root_fs_diff_size));
+    if sizes.root_fs_diff_size > 0 {
+        line("root fs diff", &bytes(sizes.root_fs_diff_size));
+    }
     for (key, value) in &container.annotations {
         line("annotation", &format!("{key}: {value}"));
     }
