@@ -150,7 +150,7 @@ impl Store for Folder {
         let link = self.root.join(base).join("parent");
         match fs::metadata(&link) {
             Ok(metadata) if metadata.is_dir() => {
-                Ok(Some(ParentLink::Folder(Folder { root: link })))
+                Ok(Some(ParentLink::Elsewhere(Arc::new(Folder { root: link }))))
             }
             Ok(_) => Err(
                 Error::new(ErrorKind::Io(io::Error::from(io::ErrorKind::NotADirectory)))

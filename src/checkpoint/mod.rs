@@ -347,7 +347,7 @@ impl Checkpoint {
         let label = self.label("parent");
         let (store, base): (Arc<dyn Store>, String) = match link {
             ParentLink::Inside(base) => (Arc::clone(&self.store), base),
-            ParentLink::Folder(folder) => (Arc::new(folder), String::new()),
+            ParentLink::Elsewhere(store) => (store, String::new()),
             ParentLink::Dangling(target) => {
                 let what = format!("the parent `{target}` is not there");
                 let error = Error::new(ErrorKind::NotACheckpoint(what)).in_file(label);

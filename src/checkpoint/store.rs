@@ -1,6 +1,7 @@
 //! Where a checkpoint's files are: what a directory and an archive have in common.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use super::member::{Member, RandomAccess};
 use crate::error::{Result, Warning};
@@ -39,8 +40,8 @@ pub(super) trait Store: Send + Sync {
 pub(super) enum ParentLink {
     /// To a directory of the same archive.
     Inside(String),
-    /// To a directory of the file system.
-    Folder(super::folder::Folder),
+    /// To another store.
+    Elsewhere(Arc<dyn Store>),
     /// Nowhere: to this target.
     Dangling(String),
 }

@@ -432,10 +432,7 @@ fn much_in_little_is_an_error_in_bounded_memory_and_time() {
         .unwrap();
     assert_eq!(status.status.code(), Some(2));
     let stderr = String::from_utf8(status.stderr).unwrap();
-    assert!(
-        stderr.contains("no task is in this checkpoint"),
-        "{stderr}"
-    );
+    assert!(stderr.contains("no task is in this checkpoint"), "{stderr}");
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! The answers of explorers as text: a file for upstream's tables, and one for the others.
+//! The answers of explorers as text: upstream's tables, the drawing of the tree, and our own.
 
+mod lists;
 mod tables;
 mod tree;
 mod upstream;
 
-pub(crate) use tables::{
-    cgroups, creds, metadata, mounts, namespaces, signals, sockets, stats, threads, timers,
-};
+pub(crate) use lists::{cgroups, creds, metadata, signals, stats};
+pub(crate) use tables::{mounts, namespaces, sockets, threads, timers};
 pub(crate) use tree::ps_tree;
 pub(crate) use upstream::{fds, mems, ps, rss};
