@@ -290,6 +290,20 @@ impl Checkpoint {
             .clone())
     }
 
+    /// The same with only these fields decoded; of an entry that is kept already, all.
+    pub(crate) fn first_entry_of(&self, name: &str, fields: &[&str]) -> Result<Option<Arc<Entry>>> {
+        let whole = format!("{}{name}", self.base);
+        if let Some(known) = lock(&self.first).get(&whole) {
+            return Ok(known.clone());
+        }
+        let Some(mut reader) = self.reader_of(&whole)? else {
+            return Ok(None);
+        };
+        reader.limit_entries(EXPLORED_ENTRY);
+        reader.select(fields);
+        Ok(reader.read_message()?.map(Arc::new))
+    }
+
     /// The first entry of an image without the elements of its long list, which are handed over one
     /// by one; `None` when there is no such image, or it has no entry.
     pub(crate) fn sift_first(&self, name: &str, sift: Sift<'_>) -> Result<Option<Entry>> {

@@ -104,8 +104,18 @@ const BY_TYPE: [(&str, &str); 6] = [
     ("NETLINKSK", "netlinksk.img"),
 ];
 
-/// The fields of `files.img` that are read.
-const FIELDS: [&str; 45] = [
+/// The fields of `files.img` that name a file: what descriptors and mappings are shown by.
+const NAMES: [&str; 6] = [
+    "id",
+    "reg.name",
+    "pipe.pipe_id",
+    "usk.ino",
+    "usk.peer",
+    "usk.name",
+];
+
+/// The fields of `files.img` that tell of sockets.
+const SOCKETS: [&str; 45] = [
     "id",
     "reg.name",
     "pipe.pipe_id",
@@ -235,10 +245,10 @@ pub(super) struct FileTable {
 }
 
 impl FileTable {
-    fn read(explorer: &Explorer<'_>) -> Self {
+    fn read(explorer: &Explorer<'_>, fields: &[&str]) -> Self {
         let mut table = FileTable::default();
         let mut index = 0;
-        table.found = explorer.each("files.img", &FIELDS, &mut |entry| {
+        table.found = explorer.each("files.img", fields, &mut |entry| {
             let record = entry.record();
             match record.word("id") {
                 // Of two files with one id, upstream takes the first.
@@ -285,9 +295,17 @@ impl FileTable {
 }
 
 impl Explorer<'_> {
-    /// The open files, read once.
+    /// The open files by their names, read once.
     pub(super) fn files(&self) -> &FileTable {
-        self.files.get_or_init(|| FileTable::read(self))
+        match self.sockets.get() {
+            Some(whole) => whole,
+            None => self.files.get_or_init(|| FileTable::read(self, &NAMES)),
+        }
+    }
+
+    /// The open files with all that is shown of sockets, read once.
+    pub(super) fn socket_files(&self) -> &FileTable {
+        self.sockets.get_or_init(|| FileTable::read(self, &SOCKETS))
     }
 
     /// The path of a regular file, as upstream's crit prints it.

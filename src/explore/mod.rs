@@ -40,7 +40,7 @@ pub use threads::{TaskThreads, Thread};
 pub use timers::{IntervalTimer, PosixTimer, TaskTimers};
 
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, Location, Warning};
+use crate::error::{Error, Location, Result, Warning};
 use crate::image::Entry;
 use crate::limits::WARNINGS;
 use files::FileTable;
@@ -66,6 +66,7 @@ pub struct Explorer<'c> {
     only: Option<u32>,
     tasks: OnceCell<Vec<Task>>,
     files: OnceCell<FileTable>,
+    sockets: OnceCell<FileTable>,
     warnings: Mutex<Vec<Warning>>,
     more: Mutex<u64>,
 }
@@ -79,6 +80,7 @@ impl<'c> Explorer<'c> {
             only: None,
             tasks: OnceCell::new(),
             files: OnceCell::new(),
+            sockets: OnceCell::new(),
             warnings: Mutex::default(),
             more: Mutex::default(),
         }
@@ -154,14 +156,25 @@ impl<'c> Explorer<'c> {
 
     /// The first entry of an image that should be there: its absence is a gap.
     fn needed(&self, image: &str, what: &str) -> Option<Arc<Entry>> {
-        let malformed = match self.checkpoint.first_entry(image) {
-            Ok(None) => None,
-            Ok(found) => return found,
-            Err(error) => Some(error),
-        };
-        match malformed {
-            Some(error) => self.failed(&error),
-            None => self.gap(image, format!("missing or empty: {what}")),
+        self.present(image, what, self.checkpoint.first_entry(image))
+    }
+
+    /// The same, with only these fields.
+    fn needed_fields(&self, image: &str, fields: &[&str], what: &str) -> Option<Arc<Entry>> {
+        self.present(image, what, self.checkpoint.first_entry_of(image, fields))
+    }
+
+    /// What was read of an image that should be there.
+    fn present(
+        &self,
+        image: &str,
+        what: &str,
+        read: Result<Option<Arc<Entry>>>,
+    ) -> Option<Arc<Entry>> {
+        match read {
+            Ok(Some(entry)) => return Some(entry),
+            Ok(None) => self.gap(image, format!("missing or empty: {what}")),
+            Err(error) => self.failed(&error),
         }
         None
     }

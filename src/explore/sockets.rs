@@ -125,7 +125,7 @@ impl Explorer<'_> {
     ///
     /// There is no task.
     pub fn sockets(&self) -> Result<Vec<TaskSockets>> {
-        let files = self.files();
+        let files = self.socket_files();
         let mut unix_by_ino = HashMap::new();
         for file in files.iter() {
             if let OpenFile::Unix(socket) = file

@@ -198,7 +198,9 @@ impl Explorer<'_> {
 
     fn read_core(&self, task: &mut Task) {
         let image = format!("core-{}.img", task.pid);
-        let Some(core) = self.needed(&image, "the name and state of the task are unknown") else {
+        const FIELDS: [&str; 3] = ["tc.comm", "tc.task_state", "thread_core.comm"];
+        let what = "the name and state of the task are unknown";
+        let Some(core) = self.needed_fields(&image, &FIELDS, what) else {
             return;
         };
         let core = core.record();
