@@ -290,13 +290,12 @@ impl Checkpoint {
             .clone())
     }
 
-    /// The same with only these fields decoded; of an entry that is kept already, all.
+    /// The first entry with only these fields, which is not kept; all of them when it is kept already.
     pub(crate) fn first_entry_of(&self, name: &str, fields: &[&str]) -> Result<Option<Arc<Entry>>> {
-        let whole = format!("{}{name}", self.base);
-        if let Some(known) = lock(&self.first).get(&whole) {
+        if let Some(known) = lock(&self.first).get(&format!("{}{name}", self.base)) {
             return Ok(known.clone());
         }
-        let Some(mut reader) = self.reader_of(&whole)? else {
+        let Some(mut reader) = self.image_reader(name)? else {
             return Ok(None);
         };
         reader.limit_entries(EXPLORED_ENTRY);

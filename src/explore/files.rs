@@ -114,17 +114,11 @@ const NAMES: [&str; 6] = [
     "usk.name",
 ];
 
-/// The fields of `files.img` that tell of sockets.
-const SOCKETS: [&str; 45] = [
-    "id",
-    "reg.name",
-    "pipe.pipe_id",
-    "usk.ino",
+/// What the table of sockets shows of them beyond [`NAMES`].
+const SOCKETS: [&str; 39] = [
     "usk.type",
     "usk.state",
     "usk.backlog",
-    "usk.peer",
-    "usk.name",
     "usk.name_dir",
     "usk.shutdown",
     "usk.ns_id",
@@ -305,7 +299,8 @@ impl Explorer<'_> {
 
     /// The open files with all that is shown of sockets, read once.
     pub(super) fn socket_files(&self) -> &FileTable {
-        self.sockets.get_or_init(|| FileTable::read(self, &SOCKETS))
+        self.sockets
+            .get_or_init(|| FileTable::read(self, &[&NAMES[..], &SOCKETS].concat()))
     }
 
     /// The path of a regular file, as upstream's crit prints it.

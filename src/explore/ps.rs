@@ -14,6 +14,9 @@ use crate::text::Text;
 /// stack's limit for both, 2 MiB where nothing was changed.
 const LONGEST: u64 = 16 << 20;
 
+/// A command line or an environment.
+type Strings = Vec<Text>;
+
 /// A process with its children.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -155,12 +158,11 @@ impl Explorer<'_> {
     }
 
     /// The command line and the environment out of the dumped memory.
-    #[allow(clippy::type_complexity)]
     fn strings(
         &self,
         task: &Task,
         options: &ProcessOptions,
-    ) -> Result<(Option<Vec<Text>>, Option<Vec<Text>>)> {
+    ) -> Result<(Option<Strings>, Option<Strings>)> {
         let Some(space) = AddressSpace::read(self.checkpoint, task.pid)? else {
             self.gap(
                 &format!("mm-{}.img", task.pid),
@@ -175,7 +177,7 @@ impl Explorer<'_> {
             );
             return Ok((None, None));
         };
-        let read = |range: std::ops::Range<u64>| -> Result<Vec<Text>> {
+        let read = |range: std::ops::Range<u64>| -> Result<Strings> {
             let length = range.end.saturating_sub(range.start);
             if length > LONGEST {
                 let what = format!("a command line or environment of {length} bytes");

@@ -238,9 +238,7 @@ fn keep(message: &mut DynamicMessage, raw: &[u8], at: usize) -> Result<()> {
 }
 
 /// Reads a scalar; `None` when the wire type is not the one of its kind.
-///
-/// Protobuf lets a varint be wider than its field and keeps the low bits.
-#[allow(clippy::cast_possible_truncation)]
+#[allow(clippy::cast_possible_truncation)] // protobuf keeps the low bits of a varint wider than its field
 fn scalar(kind: &FieldKind, wire: Wire, cursor: &mut Cursor<'_>) -> Result<Option<Value>> {
     if wire != kind.wire() {
         return Ok(None);
