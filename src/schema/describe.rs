@@ -157,7 +157,7 @@ impl Schema {
     pub fn contents(&self) -> Result<Contents> {
         let mut contents = Contents::default();
         for file in self.0.source.names()? {
-            match self.compile_anew(&file) {
+            match self.compile(&file, None) {
                 Ok(compiled) => contents.add(&compiled, &file),
                 Err(error) => contents.errors.push(error),
             }

@@ -1,7 +1,8 @@
 //! The schema: which messages there are, which magic stands for which, compiled when asked for.
 //!
-//! Nothing is compiled until an image needs it, and then only the .proto file that declares its
-//! message, with what that imports: `pstree.img` never pays for `core.proto`.
+//! Nothing is compiled until an image needs it, and then only its message, with what that reaches:
+//! `pstree.img` never pays for `core.proto`, and `inventory.img`, whose file imports it, only for
+//! the one message in it that it uses.
 
 mod bundled;
 mod check;
@@ -18,6 +19,7 @@ mod layout;
 mod magics;
 mod mapping;
 mod plain;
+mod reach;
 mod source;
 mod types;
 
@@ -45,6 +47,7 @@ use checkout::Checkout;
 use descriptor_set::DescriptorSet;
 use folder::Folders;
 use mapping::Mapping;
+use reach::Parsed;
 use source::Source;
 
 /// A schema: messages, and the image kinds whose magics lead to them.
@@ -68,13 +71,12 @@ struct Inner {
     names: Names,
     /// The message that every image has, whatever its magic says.
     forced: Option<String>,
-    compiled: Mutex<HashMap<String, Compiled>>,
+    parsed: Arc<Parsed>,
     messages: Mutex<HashMap<String, MessageType>>,
     layouts: Mutex<HashMap<String, Arc<Layout>>>,
 }
 
-/// A .proto file with its imports: as the schema has it, and its plain twin.
-#[derive(Clone)]
+/// Descriptors as the schema has them, and their plain twins.
 struct Compiled {
     schema: DescriptorPool,
     plain: DescriptorPool,
@@ -202,7 +204,7 @@ impl Schema {
             mapping,
             names,
             forced: None,
-            compiled: Mutex::default(),
+            parsed: Arc::default(),
             messages: Mutex::default(),
             layouts: Mutex::default(),
         }))
@@ -216,7 +218,7 @@ impl Schema {
             mapping,
             names: self.0.names.clone(),
             forced,
-            compiled: Mutex::new(lock(&self.0.compiled).clone()),
+            parsed: Arc::clone(&self.0.parsed),
             messages: Mutex::new(lock(&self.0.messages).clone()),
             layouts: Mutex::default(),
         }))
@@ -364,7 +366,7 @@ impl Schema {
         if !text.is_some_and(|text| text.mentions(last)) {
             return Ok(None);
         }
-        let compiled = self.compile(file)?;
+        let compiled = self.compile(file, Some(last))?;
         let declared = compiled.schema.get_file_by_name(file);
         let message = declared.and_then(|file| {
             file.messages()
@@ -375,18 +377,9 @@ impl Schema {
             .transpose()
     }
 
-    fn compile(&self, file: &str) -> Result<Compiled> {
-        if let Some(known) = lock(&self.0.compiled).get(file) {
-            return Ok(known.clone());
-        }
-        let compiled = self.compile_anew(file)?;
-        let mut known = lock(&self.0.compiled);
-        Ok(known.entry(file.to_owned()).or_insert(compiled).clone())
-    }
-
-    /// Compiles a file and does not keep it: for those who go through all of them.
-    fn compile_anew(&self, file: &str) -> Result<Compiled> {
-        let schema = compile::compile(&self.0.source, file)?;
+    /// Compiles what one message of a file needs, or the whole file.
+    fn compile(&self, file: &str, message: Option<&str>) -> Result<Compiled> {
+        let schema = compile::compile(&self.0.source, &self.0.parsed, file, message)?;
         let root = schema.get_file_by_name(file).ok_or_else(|| {
             Error::new(ErrorKind::Schema(format!(
                 "{file}: not found after compiling it"
@@ -473,15 +466,30 @@ mod tests {
         Schema::bundled().unwrap().check().unwrap();
     }
 
+    /// The files and messages that an image kind is compiled with.
+    fn compiled_for(kind: &str) -> Vec<(String, Vec<String>)> {
+        let schema = Schema::bundled().unwrap();
+        let layout = schema.layout(&schema.kind(kind).unwrap()).unwrap();
+        let pool = layout.entry.shape().schema.parent_pool().clone();
+        let names = |file: prost_reflect::FileDescriptor| {
+            let messages = file.messages().map(|m| m.name().to_owned());
+            (file.name().to_owned(), messages.collect())
+        };
+        pool.files().map(names).collect()
+    }
+
     #[test]
-    fn only_the_files_that_an_image_needs_are_compiled() {
-        let kinds = ImageKinds::bundled().unwrap().clone();
-        let schema = of_rows(kinds);
-        schema.layout(&schema.kind("PSTREE").unwrap()).unwrap();
-        let compiled = lock(&schema.0.compiled);
-        let files: Vec<_> = compiled.values().flat_map(|c| c.schema.files()).collect();
-        assert_eq!(files.len(), 1);
-        assert_eq!(files[0].name(), "pstree.proto");
+    fn only_the_messages_that_an_image_needs_are_compiled() {
+        let part = |file: &str, messages: &[&str]| {
+            let messages: Vec<String> = messages.iter().map(|&m| m.to_owned()).collect();
+            (file.to_owned(), messages)
+        };
+        let pstree = part("pstree.proto", &["pstree_entry"]);
+        assert_eq!(compiled_for("PSTREE"), [pstree]);
+        // Its file imports core.proto, and by that the registers of all architectures.
+        let ids = part("core.proto", &["task_kobj_ids_entry"]);
+        let inventory = part("inventory.proto", &["plugins_entry", "inventory_entry"]);
+        assert_eq!(compiled_for("INVENTORY"), [ids, inventory]);
     }
 
     #[test]

@@ -40,6 +40,20 @@ impl SourceFile<'_> {
         }
     }
 
+    /// Whether this name stands anywhere in a text, be it in a comment.
+    pub(super) fn has_word(&self, name: &str) -> bool {
+        let part_of_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+        match self {
+            SourceFile::Text(text) => memmem::find_iter(text.as_bytes(), name).any(|at| {
+                let text = text.as_bytes();
+                let before = at.checked_sub(1).and_then(|i| text.get(i));
+                let after = text.get(at + name.len());
+                !before.is_some_and(part_of_word) && !after.is_some_and(part_of_word)
+            }),
+            SourceFile::Compiled(_) => true,
+        }
+    }
+
     /// The messages that a text seems to declare, each at the beginning of a line.
     pub(super) fn declared(&self) -> Vec<&str> {
         let SourceFile::Text(text) = self else {

@@ -420,8 +420,10 @@ fn hostile_schema_directories_are_refused_in_one_line() {
         folder(&proto("import \"missing.proto\";")).path(),
         "import 'missing.proto' not found",
     );
-    let cycle = folder(&proto("import \"b.proto\";"));
-    fs::write(cycle.path().join("b.proto"), "import \"pstree.proto\";").unwrap();
+    let cycle = "import \"b.proto\"; message pstree_entry { optional B b = 1; }";
+    let cycle = folder(cycle);
+    let back = "import \"pstree.proto\"; message B { optional pstree_entry p = 1; }";
+    fs::write(cycle.path().join("b.proto"), back).unwrap();
     says(cycle.path(), "import cycle");
     says(
         folder(&proto("import \"../../../etc/passwd\";")).path(),
@@ -556,10 +558,13 @@ fn a_file_that_can_t_be_read_hurts_only_images_that_need_it() {
 fn chains_of_imports_and_names_without_end_are_refused_in_little_time() {
     let dir = fresh_dir();
     for i in 0..400 {
-        let text = format!("import \"c{}.proto\"; message m{i} {{ }}", i + 1);
+        let next = i + 1;
+        let text =
+            format!("import \"c{next}.proto\"; message m{i} {{ optional m{next} next = 1; }}");
         fs::write(dir.path().join(format!("c{i}.proto")), text).unwrap();
     }
-    fs::write(dir.path().join("c400.proto"), "message pstree_entry { }").unwrap();
+    let last = "message pstree_entry { } message m400 { }";
+    fs::write(dir.path().join("c400.proto"), last).unwrap();
     let schema = Schema::open(dir.path()).unwrap();
     assert!(schema.message("pstree_entry").is_ok());
     let error = schema.message("m0").unwrap_err();
@@ -573,6 +578,26 @@ fn chains_of_imports_and_names_without_end_are_refused_in_little_time() {
     );
     let named = folder(&parts);
     assert!(refused(named.path()).contains("a name of more than 64 parts"));
+}
+
+#[test]
+fn an_import_that_a_message_does_not_need_is_not_looked_into() {
+    let dir = folder(
+        "import \"broken.proto\"; import \"used.proto\";
+         message pstree_entry { optional uint32 pid = 1; optional seen seen = 2; }
+         message other_entry { optional lost lost = 1; }",
+    );
+    fs::write(dir.path().join("broken.proto"), "message lost { nonsense").unwrap();
+    fs::write(
+        dir.path().join("used.proto"),
+        "message seen { optional inner.deep deep = 1; message inner { message deep { } } }
+         message beside { }",
+    )
+    .unwrap();
+    let schema = Schema::open(dir.path()).unwrap();
+    assert!(schema.message("pstree_entry").is_ok());
+    let error = schema.message("other_entry").unwrap_err();
+    assert!(error.to_string().contains("reached end of file"), "{error}");
 }
 
 #[test]
