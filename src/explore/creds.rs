@@ -1,5 +1,7 @@
 //! The credentials of every thread.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::{Explorer, names};
@@ -102,7 +104,8 @@ impl Explorer<'_> {
         let tc = core.and_then(|core| core.record("tc"));
         let seccomp = thread
             .and_then(|thread| thread.enum_name("seccomp_mode"))
-            .or_else(|| tc.and_then(|tc| tc.enum_name("old_seccomp_mode")));
+            .or_else(|| tc.and_then(|tc| tc.enum_name("old_seccomp_mode")))
+            .map(Cow::into_owned);
         let filter = thread
             .and_then(|thread| thread.word("seccomp_filter"))
             .or_else(|| tc.and_then(|tc| tc.word("old_seccomp_filter")));

@@ -28,7 +28,7 @@ pub struct Descriptor {
     pub fd: DescriptorName,
     /// The type of file, as CRIU names it: `REG`, `PIPE`, `INETSK`, ...
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: Arc<str>,
     /// What it is: a path, or `pipe[3]`, `unix[7 (8) name]`, or the type and CRIU's id.
     pub path: Arc<Text>,
     /// CRIU's id of the open file.
@@ -60,8 +60,31 @@ impl Serialize for DescriptorName {
 /// An entry of a descriptor table.
 pub(super) struct Slot {
     pub(super) fd: u32,
-    pub(super) kind: String,
+    pub(super) kind: Arc<str>,
     pub(super) id: u32,
+}
+
+/// The descriptor table of a task, with the ids of its working and root directory.
+struct TaskTable {
+    pid: u32,
+    slots: Vec<Slot>,
+    cwd: Option<u32>,
+    root: Option<u32>,
+}
+
+/// The types of files that were met: a handful, which thousands of descriptors share.
+#[derive(Default)]
+struct Kinds(Vec<Arc<str>>);
+
+impl Kinds {
+    fn get(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.iter().find(|known| &***known == name) {
+            return Arc::clone(known);
+        }
+        let kind: Arc<str> = name.into();
+        self.0.push(Arc::clone(&kind));
+        kind
+    }
 }
 
 impl Explorer<'_> {
@@ -71,39 +94,50 @@ impl Explorer<'_> {
     ///
     /// There is no task.
     pub fn fds(&self) -> Result<Vec<TaskFiles>> {
-        let mut all = Vec::new();
+        let found = self.beside_files(|| self.tables());
+        Ok(found?.into_iter().map(|table| self.named(table)).collect())
+    }
+
+    /// What every task refers to, by ids.
+    fn tables(&self) -> Result<Vec<TaskTable>> {
+        let mut tables = Vec::new();
         for task in self.living("descriptors")? {
-            let slots = self.slots(task).into_iter();
-            let mut files: Vec<Descriptor> = slots
-                .map(|slot| Descriptor {
-                    fd: DescriptorName::Number(slot.fd),
-                    path: self.describe(&slot.kind, slot.id),
-                    kind: slot.kind,
-                    id: slot.id,
-                })
-                .collect();
+            let slots = self.slots(task);
             let fs = self.needed(
                 &format!("fs-{}.img", task.pid),
                 "working and root directory are unknown",
             );
-            for (name, field) in [
-                (DescriptorName::Cwd, "cwd_id"),
-                (DescriptorName::Root, "root_id"),
-            ] {
-                let id = fs.as_ref().and_then(|fs| fs.record().word(field));
-                files.extend(id.map(|id| Descriptor {
-                    fd: name,
-                    kind: "REG".to_owned(),
-                    path: self.path(id),
-                    id,
-                }));
-            }
-            all.push(TaskFiles {
+            let id = |field| fs.as_ref().and_then(|fs| fs.record().word(field));
+            tables.push(TaskTable {
                 pid: task.pid,
-                files,
+                slots,
+                cwd: id("cwd_id"),
+                root: id("root_id"),
             });
         }
-        Ok(all)
+        Ok(tables)
+    }
+
+    fn named(&self, table: TaskTable) -> TaskFiles {
+        let directory = |fd, id| Descriptor {
+            fd,
+            kind: "REG".into(),
+            path: self.path(id),
+            id,
+        };
+        let descriptors = table.slots.into_iter().map(|slot| Descriptor {
+            fd: DescriptorName::Number(slot.fd),
+            path: self.describe(&slot.kind, slot.id),
+            kind: slot.kind,
+            id: slot.id,
+        });
+        let mut files: Vec<Descriptor> = descriptors.collect();
+        files.extend(table.cwd.map(|id| directory(DescriptorName::Cwd, id)));
+        files.extend(table.root.map(|id| directory(DescriptorName::Root, id)));
+        TaskFiles {
+            pid: table.pid,
+            files,
+        }
     }
 
     /// The ids of a task's kernel objects.
@@ -135,6 +169,7 @@ impl Explorer<'_> {
             .filter(|_| self.tables_have_ids())
             .unwrap_or(task.pid);
         let mut slots = Vec::new();
+        let mut kinds = Kinds::default();
         let image = format!("fdinfo-{table}.img");
         let found = self.each(&image, &[], &mut |entry| {
             let record = entry.record();
@@ -144,7 +179,7 @@ impl Explorer<'_> {
             };
             slots.push(Slot {
                 fd,
-                kind: record.enum_name("type").unwrap_or_else(|| "UND".to_owned()),
+                kind: kinds.get(record.enum_name("type").as_deref().unwrap_or("UND")),
                 id,
             });
         });

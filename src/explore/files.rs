@@ -3,8 +3,10 @@
 //! Since CRIU 3.4 all stand in `files.img`; before, each type had an image of its own, whose ids are
 //! only unique within the type.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::thread;
 
 use super::{Explorer, names};
 use crate::json;
@@ -44,7 +46,8 @@ impl SocketCommon {
             device: options.and_then(|o| o.text("so_bound_dev")),
             shutdown: record
                 .enum_name("shutdown")
-                .filter(|shutdown| shutdown != "NONE"),
+                .filter(|shutdown| shutdown != "NONE")
+                .map(Cow::into_owned),
             ns_id: record.word("ns_id"),
         }
     }
@@ -295,6 +298,26 @@ impl Explorer<'_> {
             Some(whole) => whole,
             None => self.files.get_or_init(|| FileTable::read(self, &NAMES)),
         }
+    }
+
+    /// Does some work that doesn't need the open files while they are read.
+    pub(super) fn beside_files<T>(&self, work: impl FnOnce() -> T) -> T {
+        if self.files.get().is_some() || self.sockets.get().is_some() {
+            return work();
+        }
+        // Its warnings come behind those of the work, whichever is done first.
+        let apart = Explorer::new(self.checkpoint);
+        thread::scope(|scope| {
+            let ahead = thread::Builder::new()
+                .spawn_scoped(scope, || FileTable::read(&apart, &NAMES))
+                .ok();
+            let result = work();
+            if let Some(Ok(table)) = ahead.map(thread::ScopedJoinHandle::join) {
+                self.files.get_or_init(|| table);
+                self.take_warnings(&apart);
+            }
+            result
+        })
     }
 
     /// The open files with all that is shown of sockets, read once.

@@ -112,6 +112,12 @@ impl<'c> Explorer<'c> {
         *lock(&self.more)
     }
 
+    /// Notes the gaps that another explorer of the same checkpoint found.
+    fn take_warnings(&self, other: &Explorer<'_>) {
+        other.warnings().into_iter().for_each(|gap| self.warn(gap));
+        *lock(&self.more) += other.more_warnings();
+    }
+
     /// Notes a gap that has a file.
     fn gap(&self, image: &str, message: impl Into<String>) {
         self.warn(Warning {

@@ -211,7 +211,7 @@ impl Explorer<'_> {
                     let device = entry.record();
                     namespace.devices.push(NetDevice {
                         name: device.text("name").unwrap_or_default(),
-                        kind: device.enum_name("type").unwrap_or_default(),
+                        kind: device.enum_name("type").unwrap_or_default().into_owned(),
                         ifindex: device.word("ifindex").unwrap_or(0),
                         mtu: device.word("mtu").unwrap_or(0),
                         mac: device

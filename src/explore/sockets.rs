@@ -175,7 +175,7 @@ impl Explorer<'_> {
                 };
                 socket.fd = slot.fd;
                 socket.id = slot.id;
-                socket.fd_type = slot.kind;
+                socket.fd_type = slot.kind.as_ref().to_owned();
                 add_common(&mut socket, common);
                 sockets.push(socket);
             }

@@ -1,5 +1,7 @@
 //! The threads of every task.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::{Explorer, TaskState, names};
@@ -103,7 +105,8 @@ impl Explorer<'_> {
             nice: own.signed("sched_nice"),
             seccomp: own
                 .enum_name("seccomp_mode")
-                .or_else(|| tc.and_then(|tc| tc.enum_name("old_seccomp_mode"))),
+                .or_else(|| tc.and_then(|tc| tc.enum_name("old_seccomp_mode")))
+                .map(Cow::into_owned),
             parent_death_signal: own
                 .number("pdeath_sig")
                 .filter(|signal| *signal != 0)
@@ -128,7 +131,7 @@ fn policy(number: u64) -> String {
 }
 
 fn arch(core: Record<'_>) -> Option<String> {
-    let mut arch = core.enum_name("mtype")?;
+    let mut arch = core.enum_name("mtype")?.into_owned();
     let x86 = core
         .record("thread_info")
         .and_then(|info| info.record("gpregs"));

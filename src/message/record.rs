@@ -101,12 +101,12 @@ impl<'a> Record<'a> {
     }
 
     /// The name of an enum's value, or its number when it has none.
-    pub(crate) fn enum_name(self, name: &str) -> Option<String> {
+    pub(crate) fn enum_name(self, name: &str) -> Option<Cow<'a, str>> {
         match self.value(name)? {
             (field, Value::EnumNumber(number)) => match &field.kind {
                 FieldKind::Enum(names) => Some(match names.name_of(*number) {
-                    Some(name) => name.to_owned(),
-                    None => number.to_string(),
+                    Some(name) => Cow::Borrowed(name),
+                    None => Cow::Owned(number.to_string()),
                 }),
                 _ => None,
             },

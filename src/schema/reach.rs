@@ -31,18 +31,18 @@ impl Parsed {
         name: &str,
         parse: impl FnOnce() -> Option<File>,
     ) -> Option<Arc<FileDescriptorProto>> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = known.get(name) {
-            return file.clone();
-        }
-        let file = parse().map(|file| {
-            let mut proto = FileDescriptorProto::from(file);
-            // Where in the text everything stands is only needed for what is wrong.
-            proto.source_code_info = None;
-            Arc::new(proto)
-        });
-        known.insert(name.to_owned(), file.clone());
-        file
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().get(name).cloned();
+        // Two threads may parse one file at once: waiting would take as long.
+        known.unwrap_or_else(|| {
+            let file = parse().map(|file| {
+                let mut proto = FileDescriptorProto::from(file);
+                // Where in the text everything stands is only needed for what is wrong.
+                proto.source_code_info = None;
+                Arc::new(proto)
+            });
+            lock().entry(name.to_owned()).or_insert(file).clone()
+        })
     }
 }
 
