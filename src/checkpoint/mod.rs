@@ -28,7 +28,7 @@ pub use stats::{DumpStats, RestoreStats, Stats};
 use crate::error::{Error, ErrorKind, Result, Warning};
 use crate::image::{Entry, Image, ImageReader};
 use crate::limits::{EXPLORED_ENTRIES, EXPLORED_ENTRY, PARENTS, SIFTED_ENTRY, WHOLE_IMAGE};
-use crate::message::Sift;
+use crate::message::{Record, Sift};
 use crate::schema::Schema;
 use archive::Archive;
 use folder::Folder;
@@ -321,24 +321,20 @@ impl Checkpoint {
         &self,
         name: &str,
         fields: &[&str],
-        each: &mut dyn FnMut(&Entry) -> Result<()>,
+        each: &mut dyn FnMut(Record<'_>) -> Result<()>,
     ) -> Result<bool> {
         let Some(mut reader) = self.image_reader(name)? else {
             return Ok(false);
         };
         reader.limit_entries(EXPLORED_ENTRY);
-        if !fields.is_empty() {
-            reader.select(fields);
-        }
         let mut left = EXPLORED_ENTRIES;
-        while let Some(entry) = reader.read_message()? {
+        reader.each_record(fields, &mut |record| {
             left = left.checked_sub(1).ok_or_else(|| {
                 let what = format!("more than {EXPLORED_ENTRIES} entries");
                 Error::new(ErrorKind::Limit(what)).in_file(self.label(name))
             })?;
-            each(&entry)?;
-            reader.recycle(entry);
-        }
+            each(record)
+        })?;
         Ok(true)
     }
 

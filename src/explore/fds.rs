@@ -171,8 +171,7 @@ impl Explorer<'_> {
         let mut slots = Vec::new();
         let mut kinds = Kinds::default();
         let image = format!("fdinfo-{table}.img");
-        let found = self.each(&image, &[], &mut |entry| {
-            let record = entry.record();
+        let found = self.each(&image, &["fd", "id", "type"], &mut |record| {
             let (Some(fd), Some(id)) = (record.word("fd"), record.word("id")) else {
                 self.gap(&image, "an entry has no descriptor or no file id");
                 return;

@@ -233,8 +233,8 @@ impl OpenFile {
 /// All open files.
 #[derive(Debug, Default)]
 pub(super) struct FileTable {
-    /// Of `files.img`, by id.
-    files: HashMap<u32, OpenFile>,
+    /// Of `files.img`, in the order of the ids.
+    files: Vec<(u32, OpenFile)>,
     /// Of older images, by type and id.
     typed: HashMap<(&'static str, u32), OpenFile>,
     /// Whether there was any image of open files.
@@ -245,24 +245,19 @@ impl FileTable {
     fn read(explorer: &Explorer<'_>, fields: &[&str]) -> Self {
         let mut table = FileTable::default();
         let mut index = 0;
-        table.found = explorer.each("files.img", fields, &mut |entry| {
-            let record = entry.record();
+        table.found = explorer.each("files.img", fields, &mut |record| {
             match record.word("id") {
-                // Of two files with one id, upstream takes the first.
-                Some(id) => {
-                    table
-                        .files
-                        .entry(id)
-                        .or_insert_with(|| OpenFile::in_files(record));
-                }
+                Some(id) => table.files.push((id, OpenFile::in_files(record))),
                 None => explorer.gap("files.img", format!("entry {index} has no id")),
             }
             index += 1;
         });
+        // Of two files with one id, upstream takes the first.
+        table.files.sort_by_key(|(id, _)| *id);
+        table.files.dedup_by_key(|(id, _)| *id);
         if table.files.is_empty() {
             for (kind, image) in BY_TYPE {
-                table.found |= explorer.each(image, &[], &mut |entry| {
-                    let record = entry.record();
+                table.found |= explorer.each(image, &[], &mut |record| {
                     if let (Some(id), Some(file)) = (record.word("id"), OpenFile::of(kind, record))
                     {
                         table.typed.entry((kind, id)).or_insert(file);
@@ -278,8 +273,8 @@ impl FileTable {
 
     /// The file of this type and id.
     pub(super) fn get(&self, kind: &str, id: u32) -> Option<&OpenFile> {
-        if let Some(file) = self.files.get(&id) {
-            return Some(file);
+        if let Ok(found) = self.files.binary_search_by_key(&id, |(id, _)| *id) {
+            return self.files.get(found).map(|(_, file)| file);
         }
         let (kind, _) = BY_TYPE.iter().find(|(known, _)| *known == kind)?;
         self.typed.get(&(*kind, id))
@@ -287,7 +282,8 @@ impl FileTable {
 
     /// Every file.
     pub(super) fn iter(&self) -> impl Iterator<Item = &OpenFile> {
-        self.files.values().chain(self.typed.values())
+        let files = self.files.iter().map(|(_, file)| file);
+        files.chain(self.typed.values())
     }
 }
 

@@ -156,10 +156,7 @@ impl Explorer<'_> {
     pub fn mems(&self) -> Result<Vec<TaskMappings>> {
         let mut segments = Segments::default();
         let mut all = Vec::new();
-        for task in self.living("memory")? {
-            let Some(space) = self.address_space(task.pid) else {
-                continue;
-            };
+        for (pid, space) in self.beside_files(|| self.address_spaces())? {
             let exe = space
                 .exe_file_id
                 .map_or_else(|| Arc::new(Text::from("unknown path")), |id| self.path(id));
@@ -176,12 +173,19 @@ impl Explorer<'_> {
                 area: *area,
             };
             all.push(TaskMappings {
-                pid: task.pid,
+                pid,
                 exe,
                 mems: space.areas.iter().map(mapping).collect(),
             });
         }
         Ok(all)
+    }
+
+    fn address_spaces(&self) -> Result<Vec<(u32, AddressSpace)>> {
+        let tasks = self.living("memory")?;
+        Ok(tasks
+            .filter_map(|task| Some((task.pid, self.address_space(task.pid)?)))
+            .collect())
     }
 
     /// The address space of a task that should have one.

@@ -43,6 +43,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Location, Result, Warning};
 use crate::image::Entry;
 use crate::limits::WARNINGS;
+use crate::message::Record;
 use files::FileTable;
 
 /// Asks a checkpoint about its tasks.
@@ -187,9 +188,9 @@ impl<'c> Explorer<'c> {
 
     /// Hands over every entry of an image that may be absent, with the fields that are wanted (all,
     /// when none is named); false when it is.
-    fn each(&self, image: &str, fields: &[&str], each: &mut dyn FnMut(&Entry)) -> bool {
-        let result = self.checkpoint.each_entry(image, fields, &mut |entry| {
-            each(entry);
+    fn each(&self, image: &str, fields: &[&str], each: &mut dyn FnMut(Record<'_>)) -> bool {
+        let result = self.checkpoint.each_entry(image, fields, &mut |record| {
+            each(record);
             Ok(())
         });
         result.unwrap_or_else(|error| {

@@ -110,7 +110,7 @@ impl Explorer<'_> {
                 continue;
             };
             let mut mounts = Vec::new();
-            self.each(&name, &[], &mut |entry| mounts.push(mount(entry.record())));
+            self.each(&name, &[], &mut |record| mounts.push(mount(record)));
             namespaces.insert(id, mounts);
         }
         let container = self.checkpoint.container().unwrap_or_else(|error| {

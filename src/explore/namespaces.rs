@@ -161,8 +161,7 @@ impl Explorer<'_> {
     /// The names of the devices of a network namespace, by index.
     pub(super) fn device_names(&self, ns_id: u32) -> HashMap<u32, Text> {
         let mut names = HashMap::new();
-        self.each(&format!("netdev-{ns_id}.img"), &[], &mut |entry| {
-            let device = entry.record();
+        self.each(&format!("netdev-{ns_id}.img"), &[], &mut |device| {
             if let (Some(index), Some(name)) = (device.word("ifindex"), device.text("name")) {
                 names.insert(index, name);
             }
@@ -207,8 +206,7 @@ impl Explorer<'_> {
                 }
             }
             "net" => {
-                self.each(&format!("netdev-{id}.img"), &[], &mut |entry| {
-                    let device = entry.record();
+                self.each(&format!("netdev-{id}.img"), &[], &mut |device| {
                     namespace.devices.push(NetDevice {
                         name: device.text("name").unwrap_or_default(),
                         kind: device.enum_name("type").unwrap_or_default().into_owned(),

@@ -104,13 +104,13 @@ impl Explorer<'_> {
             signals.pending = queue(tc.record("signals_s"));
         }
         // Before CRIU 2.12 and 2.0 these had images of their own.
-        self.each(&format!("sigacts-{}.img", task.pid), &[], &mut |entry| {
-            add(entry.record(), &mut signals.handlers);
+        self.each(&format!("sigacts-{}.img", task.pid), &[], &mut |record| {
+            add(record, &mut signals.handlers);
         });
-        self.each(&format!("signal-s-{}.img", task.pid), &[], &mut |entry| {
+        self.each(&format!("signal-s-{}.img", task.pid), &[], &mut |record| {
             signals
                 .pending
-                .extend(entry.record().bytes("siginfo").and_then(pending));
+                .extend(record.bytes("siginfo").and_then(pending));
         });
         signals.threads = task
             .threads
@@ -129,8 +129,8 @@ impl Explorer<'_> {
             .and_then(|own| own.number("blk_sigset"))
             .or_else(|| tc.and_then(|tc| tc.number("blk_sigset")));
         let mut waiting = queue(own.and_then(|own| own.record("signals_p")));
-        self.each(&format!("signal-p-{tid}.img"), &[], &mut |entry| {
-            waiting.extend(entry.record().bytes("siginfo").and_then(pending));
+        self.each(&format!("signal-p-{tid}.img"), &[], &mut |record| {
+            waiting.extend(record.bytes("siginfo").and_then(pending));
         });
         ThreadSignals {
             tid,

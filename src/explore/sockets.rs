@@ -198,8 +198,7 @@ impl Explorer<'_> {
 
     fn queues(&self) -> Queues {
         let mut queues = Queues::default();
-        self.each("sk-queues.img", &[], &mut |entry| {
-            let record = entry.record();
+        self.each("sk-queues.img", &[], &mut |record| {
             if let Some(id) = record.word("id_for") {
                 let (bytes, packets) = queues.waiting.entry(id).or_default();
                 *bytes = bytes.saturating_add(record.number("length").unwrap_or(0));

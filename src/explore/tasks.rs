@@ -116,33 +116,34 @@ impl Explorer<'_> {
         let mut tasks = Vec::new();
         let mut seen = HashSet::new();
         let mut index = 0;
-        let read = self.checkpoint.each_entry("pstree.img", &[], &mut |entry| {
-            let record = entry.record();
-            match task_id(record, "pid") {
-                None => self.gap("pstree.img", format!("entry {index} has no pid")),
-                Some(pid) if !seen.insert(pid) => {
-                    self.gap(
-                        "pstree.img",
-                        format!("entry {index}: task {pid} stands twice"),
-                    );
+        let read = self
+            .checkpoint
+            .each_entry("pstree.img", &[], &mut |record| {
+                match task_id(record, "pid") {
+                    None => self.gap("pstree.img", format!("entry {index} has no pid")),
+                    Some(pid) if !seen.insert(pid) => {
+                        self.gap(
+                            "pstree.img",
+                            format!("entry {index}: task {pid} stands twice"),
+                        );
+                    }
+                    Some(pid) => tasks.push(Task {
+                        pid,
+                        ppid: record.word("ppid").unwrap_or(0),
+                        pgid: task_id(record, "pgid"),
+                        sid: task_id(record, "sid"),
+                        threads: threads(record, pid),
+                        comm: None,
+                        state: None,
+                    }),
                 }
-                Some(pid) => tasks.push(Task {
-                    pid,
-                    ppid: record.word("ppid").unwrap_or(0),
-                    pgid: task_id(record, "pgid"),
-                    sid: task_id(record, "sid"),
-                    threads: threads(record, pid),
-                    comm: None,
-                    state: None,
-                }),
-            }
-            index += 1;
-            if index > TASKS {
-                let what = "more entries than there can be tasks".to_owned();
-                return Err(Error::new(ErrorKind::Limit(what)));
-            }
-            Ok(())
-        });
+                index += 1;
+                if index > TASKS {
+                    let what = "more entries than there can be tasks".to_owned();
+                    return Err(Error::new(ErrorKind::Limit(what)));
+                }
+                Ok(())
+            });
         let complete = read.unwrap_or_else(|error| {
             self.failed(&error);
             false

@@ -86,16 +86,16 @@ impl Explorer<'_> {
         }
         // Before CRIU 2.0 they had images of their own: the three interval timers in this order.
         let mut order = ["real", "virtual", "prof"].into_iter();
-        self.each(&format!("itimers-{}.img", task.pid), &[], &mut |entry| {
+        self.each(&format!("itimers-{}.img", task.pid), &[], &mut |record| {
             if let Some(which) = order.next() {
-                timers.interval.extend(interval(which, entry.record()));
+                timers.interval.extend(interval(which, record));
             }
         });
         self.each(
             &format!("posix-timers-{}.img", task.pid),
             &[],
-            &mut |entry| {
-                timers.posix.push(posix(entry.record()));
+            &mut |record| {
+                timers.posix.push(posix(record));
             },
         );
         timers

@@ -9,7 +9,8 @@ use super::input::Input;
 use super::payload::{self, Pending};
 use crate::descriptor::{Family, ImageKind, PayloadKind};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{self, Selection, Sift};
+use crate::limits::MESSAGE_DEPTH;
+use crate::message::{self, Element, Record, Selection, Sift};
 use crate::schema::{Layout, MessageType, Schema};
 
 /// Reads an image one entry at a time: memory is bounded by the largest entry, not by the file.
@@ -240,6 +241,44 @@ impl<R: Read> ImageReader<R> {
         }))
     }
 
+    /// Hands over what is left of the image, entry by entry, of each only the fields at these paths
+    /// (all, when none is named). What follows a message is stepped over.
+    pub(crate) fn each_record(
+        &mut self,
+        paths: &[&str],
+        each: &mut dyn FnMut(Record<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let layout = Arc::clone(&self.layout);
+        // Of images with payloads all fields are decoded, since some give a payload's size.
+        let selecting = !paths.is_empty() && layout.payload.is_none();
+        let mut element: Option<Element> = None;
+        loop {
+            let start = self.input.offset();
+            let more = self.next_bytes();
+            let Some(offset) = self.located(more, start)? else {
+                return Ok(());
+            };
+            let ty = layout.entry_type(self.count - 1);
+            let element = match &mut element {
+                Some(element) if element.ty() == ty => element,
+                other => {
+                    let selection = selecting.then(|| Selection::of(ty, paths));
+                    other.insert(Element::new(ty.clone(), selection))
+                }
+            };
+            let record = element
+                .read(&self.buffer, MESSAGE_DEPTH)
+                .map_err(|error| error.shifted(offset + self.size_of_frame()));
+            self.located(record, offset).and_then(&mut *each)?;
+            self.pending = payload::pending(&layout, self.count - 1, element.message());
+        }
+    }
+
+    /// How many bytes stand before the message of an entry.
+    fn size_of_frame(&self) -> u64 {
+        if self.layout.bare { 0 } else { 4 }
+    }
+
     fn next_message(&mut self) -> Result<Option<Entry>> {
         match &self.selection {
             None => self.next_with(message::decode),
@@ -253,23 +292,28 @@ impl<R: Read> ImageReader<R> {
         }
     }
 
-    fn next_with(
-        &mut self,
-        decode: impl FnOnce(&MessageType, &[u8]) -> Result<message::Decoded>,
-    ) -> Result<Option<Entry>> {
+    /// Reads the next entry's bytes into the buffer; where it stands, or `None` at the end.
+    fn next_bytes(&mut self) -> Result<Option<u64>> {
         if self.done {
             return Ok(None);
         }
         payload::skip(&mut self.input, std::mem::take(&mut self.pending))?;
         let offset = self.input.offset();
         self.count += 1;
-        let Some(()) = self.next_frame()? else {
-            self.done = true;
+        self.done = self.next_frame()?.is_none();
+        Ok((!self.done).then_some(offset))
+    }
+
+    fn next_with(
+        &mut self,
+        decode: impl FnOnce(&MessageType, &[u8]) -> Result<message::Decoded>,
+    ) -> Result<Option<Entry>> {
+        let Some(offset) = self.next_bytes()? else {
             return Ok(None);
         };
         let ty = self.layout.entry_type(self.count - 1).clone();
         let decoded = decode(&ty, &self.buffer)
-            .map_err(|error| error.shifted(offset + if self.layout.bare { 0 } else { 4 }))?;
+            .map_err(|error| error.shifted(offset + self.size_of_frame()))?;
         self.pending = payload::pending(&self.layout, self.count - 1, &decoded.message);
         Ok(Some(Entry {
             ty,

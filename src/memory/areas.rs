@@ -181,8 +181,7 @@ impl AddressSpace {
             areas: Vec::new(),
         };
         if areas.is_empty() {
-            checkpoint.each_entry(&format!("vmas-{pid}.img"), &FIELDS, &mut |entry| {
-                let record = entry.record();
+            checkpoint.each_entry(&format!("vmas-{pid}.img"), &FIELDS, &mut |record| {
                 areas.push(Columns::of(record).area(record));
                 Ok(())
             })?;

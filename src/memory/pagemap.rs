@@ -47,6 +47,16 @@ const PE_LAZY: u64 = 2;
 /// `PE_PRESENT`: the content is in the pages image.
 const PE_PRESENT: u64 = 4;
 
+/// What is read of the head and the entries.
+const FIELDS: [&str; 6] = [
+    "pages_id",
+    "vaddr",
+    "nr_pages",
+    "compat_nr_pages",
+    "flags",
+    "in_parent",
+];
+
 impl Pagemap {
     /// Reads the pagemap of this name, such as `pagemap-1.img`; `None` when there is none.
     ///
@@ -61,9 +71,17 @@ impl Pagemap {
         let mut pages_here = 0u64;
         let mut index = 0;
         let mut columns = None;
-        let found = checkpoint.each_entry(name, &[], &mut |entry| {
-            let record = entry.record();
+        let found = checkpoint.each_entry(name, &FIELDS, &mut |record| {
             index += 1;
+            let refused = |what: String| {
+                let error = Error::new(ErrorKind::Value(what)).in_entry(index - 1);
+                error.in_file(checkpoint.label(name))
+            };
+            if let Some(field) = record.skipped() {
+                return Err(refused(format!(
+                    "it has the field {field}, and what that makes of the pages is not known"
+                )));
+            }
             if index == 1 {
                 pagemap.pages_id = record.word("pages_id").unwrap_or(0);
                 return Ok(());
@@ -75,10 +93,7 @@ impl Pagemap {
             } else if flags & PE_PRESENT != 0 {
                 let first = pages_here;
                 pages_here = pages_here.checked_add(pages).ok_or_else(|| {
-                    let what = "the pages of this pagemap add up to more than 2^64".to_owned();
-                    Error::new(ErrorKind::Value(what))
-                        .in_entry(index - 1)
-                        .in_file(checkpoint.label(name))
+                    refused("the pages of this pagemap add up to more than 2^64".to_owned())
                 })?;
                 Held::Here(first)
             } else if flags & PE_LAZY != 0 {

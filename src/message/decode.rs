@@ -61,6 +61,8 @@ pub(super) struct Decoder<'a> {
     /// Which of the first 128 fields were there in the message that ended last: that of the caller,
     /// when it is done.
     pub(super) seen: u128,
+    /// The number of a field that was not selected but stepped over.
+    pub(super) skipped: Option<u32>,
 }
 
 /// The values of a repeated field that stand one after the other: they are handed to the message
@@ -92,6 +94,7 @@ impl<'a> Decoder<'a> {
             selection,
             complete: true,
             seen: 0,
+            skipped: None,
         }
     }
 
@@ -120,6 +123,7 @@ impl<'a> Decoder<'a> {
                     Some(part) => part,
                     None => {
                         cursor.skip(number, wire, depth)?;
+                        self.skipped = Some(number);
                         continue;
                     }
                 },

@@ -6,6 +6,7 @@
 //! walked here, by the schema's types, and the dynamic message is filled and emptied field by field.
 
 mod decode;
+mod element;
 mod encode;
 mod missing;
 mod record;
@@ -14,6 +15,7 @@ mod sift;
 mod unknown;
 
 pub(crate) use decode::{Decoded, decode, decode_into, decode_selected};
+pub(crate) use element::Element;
 pub(crate) use encode::encode;
 pub(crate) use missing::missing_fields;
 pub(crate) use record::{Record, present};

@@ -27,6 +27,7 @@ pub(crate) struct Record<'a> {
     types: &'a Types,
     shape: &'a Shape,
     message: &'a DynamicMessage,
+    skipped: Option<u32>,
 }
 
 impl<'a> Record<'a> {
@@ -35,16 +36,22 @@ impl<'a> Record<'a> {
             types: &ty.types,
             shape: ty.shape(),
             message,
+            skipped: None,
         }
     }
 
-    /// The same type's other message: for messages of a list that are read one after the other.
-    pub(super) fn of(types: &'a Types, shape: &'a Shape, message: &'a DynamicMessage) -> Self {
-        Record {
-            types,
-            shape,
-            message,
-        }
+    pub(super) fn without(self, skipped: Option<u32>) -> Self {
+        Record { skipped, ..self }
+    }
+
+    /// A field that is set but was not asked for, where only some fields were decoded: by its name,
+    /// or by its number where this schema lacks it. It may change what the others mean.
+    pub(crate) fn skipped(self) -> Option<String> {
+        let number = self.skipped?;
+        Some(match self.shape.field(number) {
+            Some(field) => format!("`{}`", field.name),
+            None => format!("{number}, which the schema lacks"),
+        })
     }
 
     fn value(self, name: &str) -> Option<(&'a Field, &'a Value)> {
@@ -165,6 +172,7 @@ impl<'a> Record<'a> {
                     types: self.types,
                     shape: self.types.shape(*index),
                     message,
+                    skipped: None,
                 })
             }
             _ => None,

@@ -61,6 +61,14 @@ pub(crate) struct Types {
 }
 
 impl Types {
+    /// The message type at an index.
+    pub(crate) fn message(self: &Arc<Self>, index: usize) -> MessageType {
+        MessageType {
+            types: Arc::clone(self),
+            index,
+        }
+    }
+
     /// The shape of the message type that this message is of.
     pub(crate) fn shape_of(&self, message: &DynamicMessage) -> Option<&Shape> {
         let desc = message.descriptor();
