@@ -170,15 +170,18 @@ impl Explorer<'_> {
             .unwrap_or(task.pid);
         let mut slots = Vec::new();
         let mut kinds = Kinds::default();
+        let mut columns = None;
         let image = format!("fdinfo-{table}.img");
         let found = self.each(&image, &["fd", "id", "type"], &mut |record| {
-            let (Some(fd), Some(id)) = (record.word("fd"), record.word("id")) else {
+            let [fd, id, kind] = *columns
+                .get_or_insert_with(|| ["fd", "id", "type"].map(|name| record.column(name)));
+            let (Some(fd), Some(id)) = (record.word_at(fd), record.word_at(id)) else {
                 self.gap(&image, "an entry has no descriptor or no file id");
                 return;
             };
             slots.push(Slot {
                 fd,
-                kind: kinds.get(record.enum_name("type").as_deref().unwrap_or("UND")),
+                kind: kinds.get(record.enum_name_at(kind).as_deref().unwrap_or("UND")),
                 id,
             });
         });

@@ -214,7 +214,24 @@ impl OpenFile {
     }
 
     /// An entry of `files.img`: the message inside it says what it is.
-    fn in_files(record: Record<'_>) -> Self {
+    fn in_files(record: Record<'_>, columns: &Columns) -> Self {
+        columns
+            .files
+            .iter()
+            .find_map(|(column, kind)| OpenFile::of(kind, record.record_at(*column)?))
+            .unwrap_or(OpenFile::Other)
+    }
+}
+
+/// Where the fields of an entry of `files.img` stand.
+struct Columns {
+    id: Option<usize>,
+    /// The message for each type of file.
+    files: [(Option<usize>, &'static str); 6],
+}
+
+impl Columns {
+    fn of(record: Record<'_>) -> Self {
         let fields = [
             ("reg", "REG"),
             ("pipe", "PIPE"),
@@ -223,10 +240,10 @@ impl OpenFile {
             ("psk", "PACKETSK"),
             ("nlsk", "NETLINKSK"),
         ];
-        fields
-            .iter()
-            .find_map(|(field, kind)| OpenFile::of(kind, record.record(field)?))
-            .unwrap_or(OpenFile::Other)
+        Columns {
+            id: record.column("id"),
+            files: fields.map(|(field, kind)| (record.column(field), kind)),
+        }
     }
 }
 
@@ -245,9 +262,11 @@ impl FileTable {
     fn read(explorer: &Explorer<'_>, fields: &[&str]) -> Self {
         let mut table = FileTable::default();
         let mut index = 0;
+        let mut columns = None;
         table.found = explorer.each("files.img", fields, &mut |record| {
-            match record.word("id") {
-                Some(id) => table.files.push((id, OpenFile::in_files(record))),
+            let columns = columns.get_or_insert_with(|| Columns::of(record));
+            match record.word_at(columns.id) {
+                Some(id) => table.files.push((id, OpenFile::in_files(record, columns))),
                 None => explorer.gap("files.img", format!("entry {index} has no id")),
             }
             index += 1;

@@ -71,8 +71,23 @@ impl<'a> Record<'a> {
 
     /// The same as [`Record::number`], without looking for the name again.
     pub(crate) fn number_at(self, column: Option<usize>) -> Option<u64> {
+        as_number(self.value_at(column)?.1)
+    }
+
+    fn value_at(self, column: Option<usize>) -> Option<(&'a Field, &'a Value)> {
         let field = self.shape.fields.get(column?)?;
-        present(self.message, field).and_then(as_number)
+        present(self.message, field).map(|value| (field, value))
+    }
+
+    /// The same as [`Record::word`], without looking for the name again.
+    pub(crate) fn word_at(self, column: Option<usize>) -> Option<u32> {
+        self.number_at(column).and_then(|v| u32::try_from(v).ok())
+    }
+
+    /// The same as [`Record::record`], without looking for the name again.
+    pub(crate) fn record_at(self, column: Option<usize>) -> Option<Record<'a>> {
+        let (field, value) = self.value_at(column)?;
+        self.inner(field, value)
     }
 
     /// A number of up to 32 bits; a larger one is absent.
@@ -109,7 +124,12 @@ impl<'a> Record<'a> {
 
     /// The name of an enum's value, or its number when it has none.
     pub(crate) fn enum_name(self, name: &str) -> Option<Cow<'a, str>> {
-        match self.value(name)? {
+        self.enum_name_at(self.column(name))
+    }
+
+    /// The same as [`Record::enum_name`], without looking for the name again.
+    pub(crate) fn enum_name_at(self, column: Option<usize>) -> Option<Cow<'a, str>> {
+        match self.value_at(column)? {
             (field, Value::EnumNumber(number)) => match &field.kind {
                 FieldKind::Enum(names) => Some(match names.name_of(*number) {
                     Some(name) => Cow::Borrowed(name),
