@@ -89,6 +89,12 @@ pub const EXPLORED_ENTRIES: u64 = 1 << 26;
 /// (Upstream's crit prints no tree that is 1,000 levels deep.)
 pub const TREE_DEPTH: usize = 1000;
 
+/// How many bytes of a task's memory are read at once.
+pub const MEMORY_READ: u64 = 1 << 30;
+
+/// The longest match of a regular expression in memory that is sure to be found, in bytes.
+pub const MATCH_LENGTH: usize = 64 << 10;
+
 /// The largest image that is kept as a whole, in bytes.
 pub const WHOLE_IMAGE: u64 = 64 << 20;
 

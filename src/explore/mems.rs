@@ -89,23 +89,6 @@ impl Mapping {
         }
         text.into()
     }
-
-    /// One word for what it is.
-    #[must_use]
-    pub fn kind_name(&self) -> &'static str {
-        match &self.kind {
-            MappingKind::Anonymous if self.area.is(status::HEAP) => "heap",
-            MappingKind::Anonymous if self.area.is(status::VVAR) => "vvar",
-            MappingKind::Anonymous => "anon",
-            MappingKind::SysV(_) => "sysv",
-            MappingKind::Shared(_) => "shmem",
-            MappingKind::Packet(_) => "packet",
-            MappingKind::File(_) => "file",
-            MappingKind::Stack | MappingKind::GrowsDown => "stack",
-            MappingKind::Vsyscall => "vsyscall",
-            MappingKind::Vdso => "vdso",
-        }
-    }
 }
 
 impl Serialize for Mapping {
@@ -118,7 +101,7 @@ impl Serialize for Mapping {
         if !resource.is_empty() {
             map.serialize_field("resource", &resource)?;
         }
-        map.serialize_field("kind", self.kind_name())?;
+        map.serialize_field("kind", self.area.kind_name())?;
         match &self.kind {
             MappingKind::File(file) => {
                 map.serialize_field("file", file)?;

@@ -7,7 +7,6 @@ use serde::Serialize;
 use super::{Explorer, Task, TaskState};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::TREE_DEPTH;
-use crate::memory::{AddressSpace, Memory};
 use crate::text::Text;
 
 /// The longest command line or environment that is read, in bytes. Linux allows a quarter of the
@@ -163,28 +162,33 @@ impl Explorer<'_> {
         task: &Task,
         options: &ProcessOptions,
     ) -> Result<(Option<Strings>, Option<Strings>)> {
-        let Some(space) = AddressSpace::read(self.checkpoint, task.pid)? else {
+        if self
+            .checkpoint
+            .size(&format!("mm-{}.img", task.pid))?
+            .is_none()
+        {
             self.gap(
                 &format!("mm-{}.img", task.pid),
                 "missing: the command line is unknown",
             );
             return Ok((None, None));
-        };
-        let Some(memory) = Memory::open(self.checkpoint, task.pid)? else {
+        }
+        let memory = self.checkpoint.memory(task.pid)?;
+        let space = memory.address_space();
+        if !memory.has_pages() {
             self.gap(
                 &format!("pagemap-{}.img", task.pid),
                 "missing: the command line is unknown",
             );
             return Ok((None, None));
-        };
+        }
         let read = |range: std::ops::Range<u64>| -> Result<Strings> {
             let length = range.end.saturating_sub(range.start);
             if length > LONGEST {
                 let what = format!("a command line or environment of {length} bytes");
                 return Err(Error::new(ErrorKind::Limit(what)));
             }
-            let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-            memory.read(range.start, &mut bytes)?;
+            let bytes = memory.read(range)?;
             // Each string ends with a zero; what a task wrote over them may lack the last.
             let bytes = bytes.strip_suffix(&[0]).unwrap_or(&bytes);
             if bytes.is_empty() {
@@ -192,8 +196,8 @@ impl Explorer<'_> {
             }
             Ok(bytes.split(|byte| *byte == 0).map(Text::from).collect())
         };
-        let args = options.args.then(|| read(space.args)).transpose()?;
-        let env = options.env.then(|| read(space.env)).transpose()?;
+        let args = options.args.then(|| read(space.args.clone())).transpose()?;
+        let env = options.env.then(|| read(space.env.clone())).transpose()?;
         Ok((args, env))
     }
 }

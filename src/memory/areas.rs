@@ -84,6 +84,30 @@ impl Area {
         self.status & status != 0
     }
 
+    /// One word for what it is.
+    #[must_use]
+    pub fn kind_name(&self) -> &'static str {
+        /// `MAP_GROWSDOWN`.
+        const GROWS_DOWN: u32 = 0x100;
+        let kinds = [
+            (status::SYSVIPC, "sysv"),
+            (status::ANON_SHARED, "shmem"),
+            (status::SOCKET, "packet"),
+            (status::MEMFD, "memfd"),
+            (status::FILE_PRIVATE | status::FILE_SHARED, "file"),
+            (status::STACK, "stack"),
+            (status::VSYSCALL, "vsyscall"),
+            (status::VDSO, "vdso"),
+            (status::HEAP, "heap"),
+            (status::VVAR, "vvar"),
+        ];
+        match kinds.iter().find(|(bits, _)| self.is(*bits)) {
+            Some((_, name)) => name,
+            None if self.flags & GROWS_DOWN != 0 => "stack",
+            None => "anon",
+        }
+    }
+
     /// `rwx`, with `-` for what is not allowed.
     #[must_use]
     pub fn protection(&self) -> &'static str {
@@ -139,6 +163,30 @@ impl Columns {
 }
 
 impl AddressSpace {
+    /// The areas are in the order of their addresses, and none reaches into the next.
+    pub(super) fn check_order(&self) -> Result<()> {
+        let mut end_before = 0;
+        for (area, index) in self.areas.iter().zip(0u64..) {
+            let wrong = if area.end < area.start {
+                format!(
+                    "it ends at 0x{:x}, before its start 0x{:x}",
+                    area.end, area.start
+                )
+            } else if area.start < end_before {
+                format!(
+                    "it begins at 0x{:x}, before the end of the area before it, 0x{end_before:x}",
+                    area.start
+                )
+            } else {
+                end_before = area.end;
+                continue;
+            };
+            let error = Error::new(ErrorKind::Value(wrong)).in_entry(0);
+            return Err(error.in_field(&format!("[{index}]")).in_field("vmas"));
+        }
+        Ok(())
+    }
+
     /// Reads the address space of a task; `None` when the checkpoint holds none of it.
     ///
     /// # Errors

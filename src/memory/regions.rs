@@ -1,0 +1,123 @@
+//! The areas of a task with what the checkpoint holds of each.
+
+use std::sync::Arc;
+
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+
+use super::areas::{Area, status};
+use super::behind::Behind;
+use super::{Absence, Content, Memory};
+use crate::error::Result;
+use crate::text::Text;
+
+/// An area with what is mapped and how much of it the checkpoint holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Region {
+    /// Addresses, protection, and CRIU's bits.
+    pub area: Area,
+    /// The file that is mapped, or `/memfd:NAME`.
+    pub file: Option<Arc<Text>>,
+    /// Where its pages are.
+    pub pages: PageCounts,
+}
+
+/// How many pages of an area are where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PageCounts {
+    /// In the pages image of this dump.
+    pub here: u64,
+    /// In the pages image of a pre-dump.
+    pub in_parent: u64,
+    /// Left to a lazy server.
+    pub lazy: u64,
+    /// Said to be in a pre-dump that doesn't have them.
+    pub lost: u64,
+}
+
+impl PageCounts {
+    /// Pages that can be read, here or in a pre-dump.
+    #[must_use]
+    pub fn present(&self) -> u64 {
+        self.here.saturating_add(self.in_parent)
+    }
+
+    /// Adds those of another area.
+    pub fn add(&mut self, other: PageCounts) {
+        self.here = self.here.saturating_add(other.here);
+        self.in_parent = self.in_parent.saturating_add(other.in_parent);
+        self.lazy = self.lazy.saturating_add(other.lazy);
+        self.lost = self.lost.saturating_add(other.lost);
+    }
+}
+
+impl Region {
+    /// Whether other tasks may see what is written to it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        let shared = status::ANON_SHARED | status::SYSVIPC | status::FILE_SHARED | status::SOCKET;
+        self.area.is(shared)
+    }
+}
+
+impl Serialize for Region {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_struct("Region", 8)?;
+        map.serialize_field("start", &self.area.start)?;
+        map.serialize_field("end", &self.area.end)?;
+        map.serialize_field("protection", self.area.protection())?;
+        map.serialize_field("kind", self.area.kind_name())?;
+        if let Some(file) = &self.file {
+            map.serialize_field("file", file)?;
+            map.serialize_field("offset", &self.area.pgoff)?;
+        }
+        map.serialize_field("shared", &self.is_shared())?;
+        map.serialize_field("pages", &self.pages)?;
+        map.end()
+    }
+}
+
+impl Memory {
+    /// The areas of the task, in the order of their addresses.
+    #[must_use]
+    pub fn regions(&self) -> Vec<Region> {
+        let areas = self.space.areas.iter();
+        areas.map(|area| self.region(area)).collect()
+    }
+
+    /// The file that an area maps.
+    pub(crate) fn file_of(&self, area: &Area) -> Option<&Arc<Text>> {
+        let mapped = status::FILE_PRIVATE | status::FILE_SHARED | status::MEMFD;
+        let id = u32::try_from(area.shmid).ok().filter(|_| area.is(mapped))?;
+        self.backing.file(id).map(|file| &file.name)
+    }
+
+    fn region(&self, area: &Area) -> Region {
+        let mut pages = PageCounts::default();
+        let whole_pages = |bytes: u64| bytes / self.page_size.max(1);
+        // Nothing of it can be in the dump: the file behind is not looked at for its length alone.
+        let is_files = matches!(self.backing.behind(area), Behind::File(_));
+        if !(is_files && self.own.is_none()) {
+            let walked = self.walk_area(area, area.start..area.end, &mut |piece| {
+                let count = whole_pages(piece.end - piece.start);
+                match &piece.content {
+                    Content::Pages(stored) if stored.layer == 0 => pages.here += count,
+                    Content::Pages(_) => pages.in_parent += count,
+                    Content::Absent(Absence::Lazy) => pages.lazy += count,
+                    Content::Absent(Absence::Lost) => pages.lost += count,
+                    _ => {}
+                }
+                Ok(())
+            });
+            // Nothing is read, so nothing can fail.
+            debug_assert!(walked.is_ok());
+        }
+        Region {
+            area: *area,
+            file: self.file_of(area).cloned(),
+            pages,
+        }
+    }
+}
