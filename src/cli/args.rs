@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use super::mem::Mem;
+
 /// Read, check, edit and write CRIU checkpoint images.
 #[derive(Debug, Parser)]
 #[command(
@@ -76,6 +78,9 @@ pub(super) enum Command {
     /// List the files of a checkpoint, or several checkpoints
     #[command(args_override_self = true, infer_long_args = true)]
     Ls(List),
+    /// Look into the memory of tasks: sizes, areas, bytes, strings, search; change bytes
+    #[command(args_override_self = true, infer_long_args = true)]
+    Mem(Mem),
     /// Look at schemas: which magic stands for which message, what changed between two CRIUs
     #[command(args_override_self = true, infer_long_args = true, subcommand)]
     Schema(SchemaCommand),

@@ -6,7 +6,9 @@ mod encode;
 mod info;
 mod input;
 mod ls;
+mod mem;
 mod output;
+mod progress;
 mod report;
 mod schema;
 mod source;
@@ -84,6 +86,7 @@ fn dispatch(args: &Args) -> Result<ExitCode> {
         Some(Command::X(explore)) => x::run(explore, &args.schema),
         Some(Command::Stats(stats)) => stats::run(stats, &args.schema),
         Some(Command::Ls(list)) => ls::run(list, &args.schema),
+        Some(Command::Mem(mem)) => mem::run(mem, &args.schema),
         Some(Command::Schema(command)) => schema::run(command, &args.schema),
         None => {
             // As upstream: a usage line, not the whole help.

@@ -30,6 +30,7 @@ pub use creds::{Credentials, ThreadCredentials};
 pub use fds::{Descriptor, DescriptorName, TaskFiles};
 pub use mems::{Mapping, MappingKind, TaskMappings};
 pub use mounts::{Mount, MountNamespace, Mounts};
+pub use names::auxv_name;
 pub use namespaces::{IdMap, Namespace, Namespaces, NetDevice, TaskNamespaces};
 pub use ps::{Process, ProcessOptions};
 pub use rss::{ResidentRun, RunArea, TaskResident};

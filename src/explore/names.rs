@@ -12,6 +12,12 @@ pub(super) fn name(group: &str, field: &str, value: u64) -> String {
     }
 }
 
+/// The name of a key of the auxiliary vector (Linux's `auxvec.h`), without `AT_`; or its number.
+#[must_use]
+pub fn auxv_name(key: u64) -> String {
+    name("auxv", "key", key)
+}
+
 /// The names of the bits that are set; what has no name is one hexadecimal number at the end.
 pub(super) fn flags(table: &str, value: u64) -> Vec<String> {
     let table = Names::linux().ok().and_then(|names| names.flags(table));

@@ -30,6 +30,14 @@ pub struct Task {
     pub state: Option<TaskState>,
 }
 
+impl Task {
+    /// Whether it has memory, descriptors and the like: ended tasks have none.
+    #[must_use]
+    pub fn has_resources(&self) -> bool {
+        self.state.is_none_or(TaskState::has_resources)
+    }
+}
+
 /// The state of a task (`TASK_*` in CRIU's `criu/include/pid.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -102,7 +110,7 @@ impl Explorer<'_> {
     /// The same, but those that have ended are left out, each a gap that says so.
     pub(super) fn living<'a>(&'a self, what: &'a str) -> Result<impl Iterator<Item = &'a Task>> {
         let living = move |task: &&Task| match task.state {
-            Some(state) if !state.has_resources() => {
+            Some(state) if !task.has_resources() => {
                 let message = format!("task {} is {}: it has no {what}", task.pid, state.name());
                 self.gap(&format!("core-{}.img", task.pid), message);
                 false

@@ -61,6 +61,8 @@ pub mod status {
     pub const MEMFD: u32 = 1 << 14;
     /// A shadow stack.
     pub const SHSTK: u32 = 1 << 15;
+    /// No area, but a part of another that faults when it is touched: it stands behind all areas.
+    pub const GUARD: u32 = 1 << 16;
     /// The page of user-space probes.
     pub const UPROBES: u32 = 1 << 17;
 }

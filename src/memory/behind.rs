@@ -160,8 +160,12 @@ impl Backing {
             };
             for (id, _) in inodes.iter().filter(|(_, of)| **of == inode) {
                 self.memfds.entry(*id).or_insert(shmid);
-                let mut name = b"/memfd:".to_vec();
-                name.extend(record.bytes("name").unwrap_or_default());
+                let named = record.bytes("name").unwrap_or_default();
+                // Anonymous shared memory is a memfd to CRIU since 3.14: what the kernel calls it.
+                if named == b"/dev/zero" {
+                    continue;
+                }
+                let name = [b"/memfd:", named].concat();
                 let (name, size) = (Arc::new(Text::from(name)), None);
                 self.files.entry(*id).or_insert(MappedFile { name, size });
             }

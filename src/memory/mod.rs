@@ -8,6 +8,7 @@ mod areas;
 mod behind;
 mod extents;
 mod pagemap;
+mod patch;
 mod regions;
 mod search;
 mod strings;
@@ -19,6 +20,7 @@ use std::ops::Range;
 
 pub use areas::{AddressSpace, Area, status};
 pub use pagemap::{Held, Pagemap, Run};
+pub use patch::Patch;
 pub use regions::{PageCounts, Region};
 pub use search::{Hit, Pattern};
 pub use strings::Found;
@@ -167,10 +169,11 @@ impl Memory {
     /// out of order or has fields of unknown meaning; the chain of parents is broken.
     pub fn open(checkpoint: &Checkpoint, pid: u32) -> Result<Self> {
         let name = format!("mm-{pid}.img");
-        let space = AddressSpace::read(checkpoint, pid)?.ok_or_else(|| {
+        let mut space = AddressSpace::read(checkpoint, pid)?.ok_or_else(|| {
             let what = format!("missing: the memory areas of task {pid} are unknown");
             Error::new(ErrorKind::NotACheckpoint(what)).in_file(checkpoint.label(&name))
         })?;
+        space.areas.retain(|area| !area.is(status::GUARD));
         space
             .check_order()
             .map_err(|error| error.in_file(checkpoint.label(&name)))?;
@@ -284,7 +287,7 @@ impl Memory {
         }
     }
 
-    fn absent(&self, address: u64, why: Absence) -> Error {
+    pub(super) fn absent(&self, address: u64, why: Absence) -> Error {
         let what = format!("no byte of task {} at 0x{address:x}: {why}", self.pid);
         let error = Error::new(ErrorKind::Value(what)).in_file(self.label.as_str());
         match why {

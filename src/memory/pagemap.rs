@@ -88,6 +88,11 @@ impl Pagemap {
             }
             let columns = columns.get_or_insert_with(|| Columns::of(record));
             let (vaddr, pages, flags) = columns.values(record);
+            if flags & !(PE_PARENT | PE_LAZY | PE_PRESENT) != 0 {
+                return Err(refused(format!(
+                    "it has the flags 0x{flags:x}, and what they make of the pages is not known"
+                )));
+            }
             let held = if flags & PE_PARENT != 0 {
                 Held::InParent
             } else if flags & PE_PRESENT != 0 {

@@ -17,6 +17,8 @@ use crate::text::Text;
 pub struct Region {
     /// Addresses, protection, and CRIU's bits.
     pub area: Area,
+    /// One word for what it is: as [`Area::kind_name`], but `shmem` for what only CRIU calls a memfd.
+    pub kind: &'static str,
     /// The file that is mapped, or `/memfd:NAME`.
     pub file: Option<Arc<Text>>,
     /// Where its pages are.
@@ -68,7 +70,7 @@ impl Serialize for Region {
         map.serialize_field("start", &self.area.start)?;
         map.serialize_field("end", &self.area.end)?;
         map.serialize_field("protection", self.area.protection())?;
-        map.serialize_field("kind", self.area.kind_name())?;
+        map.serialize_field("kind", self.kind)?;
         if let Some(file) = &self.file {
             map.serialize_field("file", file)?;
             map.serialize_field("offset", &self.area.pgoff)?;
@@ -94,6 +96,14 @@ impl Memory {
         self.backing.file(id).map(|file| &file.name)
     }
 
+    /// One word for what an area is.
+    pub(crate) fn kind_of(&self, area: &Area) -> &'static str {
+        match area.kind_name() {
+            "memfd" if self.file_of(area).is_none() => "shmem",
+            kind => kind,
+        }
+    }
+
     fn region(&self, area: &Area) -> Region {
         let mut pages = PageCounts::default();
         let whole_pages = |bytes: u64| bytes / self.page_size.max(1);
@@ -116,6 +126,7 @@ impl Memory {
         }
         Region {
             area: *area,
+            kind: self.kind_of(area),
             file: self.file_of(area).cloned(),
             pages,
         }

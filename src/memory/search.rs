@@ -71,7 +71,7 @@ pub struct Hit {
     /// The bytes that were found.
     #[serde(rename = "match")]
     pub found: Text,
-    /// What area it begins in: see [`super::Area::kind_name`].
+    /// What area it begins in: see [`super::Region::kind`].
     pub kind: &'static str,
     /// The first address of that area.
     pub region: u64,
@@ -133,12 +133,49 @@ impl Memory {
             pid: self.pid(),
             address,
             found: Text::from(bytes),
-            kind: area.map_or("", |area| area.kind_name()),
+            kind: area.map_or("", |area| self.kind_of(area)),
             region: area.map_or(0, |area| area.start),
             file: area.and_then(|area| self.file_of(area)).cloned(),
             image,
             offset,
         }
+    }
+
+    /// The bytes right before an address, up to so many, as far as they are known; and where they
+    /// begin.
+    #[must_use]
+    pub fn known_before(&self, address: u64, most: u64) -> (u64, Vec<u8>) {
+        let start = address.saturating_sub(most);
+        let mut known = (address, Vec::new());
+        // A failure is a gap as well: what is behind it counts.
+        let walked = self.walk(start..address, &mut |piece| {
+            let length = usize::try_from(piece.end - piece.start).unwrap_or(0);
+            let mut bytes = vec![0; length];
+            match self.fill(&piece, 0, &mut bytes) {
+                Ok(()) if known.0 <= piece.start && !known.1.is_empty() => known.1.extend(bytes),
+                Ok(()) => known = (piece.start, bytes),
+                Err(_) => known = (address, Vec::new()),
+            }
+            Ok(())
+        });
+        debug_assert!(walked.is_ok());
+        known
+    }
+
+    /// The bytes from an address on, up to so many, as far as they are known.
+    #[must_use]
+    pub fn known_behind(&self, address: u64, most: u64) -> Vec<u8> {
+        let mut known = Vec::new();
+        let end = address.saturating_add(most);
+        // The first gap ends it.
+        let _ = self.walk(address..end, &mut |piece| {
+            let length = usize::try_from(piece.end - piece.start).unwrap_or(0);
+            let mut bytes = vec![0; length];
+            self.fill(&piece, 0, &mut bytes)?;
+            known.extend(bytes);
+            Ok(())
+        });
+        known
     }
 
     /// The pages image that holds the byte at an address, and where in it.

@@ -47,7 +47,7 @@ impl Selection {
             let in_path = |path: &crate::text::Text| {
                 memchr::memmem::find(path.as_bytes(), kind.as_bytes()).is_some()
             };
-            area.kind_name() == kind || file().is_some_and(|path| in_path(path))
+            memory.kind_of(area) == kind || file().is_some_and(|path| in_path(path))
         };
         area.prot & self.protection == self.protection
             && (self.kinds.is_empty() || self.kinds.iter().any(named))

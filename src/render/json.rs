@@ -98,7 +98,11 @@ impl Formatter for Indented {
 }
 
 /// Writes a value, whose inner lines are set in by this level and more.
-pub(crate) fn json(out: &mut impl Write, value: &impl Serialize, level: usize) -> io::Result<()> {
+pub(crate) fn json(
+    out: &mut (impl Write + ?Sized),
+    value: &impl Serialize,
+    level: usize,
+) -> io::Result<()> {
     let formatter = Indented { level, empty: true };
     let mut serializer = serde_json::Serializer::with_formatter(out, formatter);
     value.serialize(&mut serializer).map_err(io::Error::from)

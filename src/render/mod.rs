@@ -3,11 +3,13 @@
 //! Printers take answers of [`crate::explore`] and others, and write lines; they decide nothing.
 
 pub(crate) mod explore;
+mod hexdump;
 mod json;
 mod safe;
 mod table;
 mod units;
 
+pub(crate) use hexdump::Hexdump;
 pub(crate) use json::json;
 pub(crate) use safe::{printable, printable_bytes};
 pub(crate) use table::Table;

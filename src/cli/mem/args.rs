@@ -1,0 +1,71 @@
+//! The options of `crit mem`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args as ClapArgs};
+
+use super::values::{AddressRange, parse_address, parse_hex, parse_protection, parse_range};
+use crate::cli::args::Json;
+
+#[derive(Debug, ClapArgs)]
+#[command(group = ArgGroup::new("what").multiple(false))]
+pub(in crate::cli) struct Mem {
+    /// A directory of images, or a container engine's archive of one
+    #[arg(value_name = "DIR|ARCHIVE")]
+    pub(super) checkpoint: PathBuf,
+    /// Only this task: alone, its memory areas are listed
+    #[arg(short = 'p', long, value_name = "PID")]
+    pub(super) pid: Option<u32>,
+    /// Print memory as hexadecimal numbers and text; raw into the file of -o [256 bytes]
+    #[arg(long, value_name = "ADDR[+LEN|-END]", value_parser = parse_range, group = "what")]
+    pub(super) read: Option<AddressRange>,
+    /// Print the command line
+    #[arg(long, group = "what")]
+    pub(super) args: bool,
+    /// Print the environment that the task was started with
+    #[arg(long, group = "what")]
+    pub(super) env: bool,
+    /// Print the auxiliary vector
+    #[arg(long, group = "what")]
+    pub(super) auxv: bool,
+    /// Print runs of at least MIN printable characters, with their addresses [4]
+    #[arg(long, value_name = "MIN", num_args = 0..=1, default_missing_value = "4", group = "what")]
+    pub(super) strings: Option<usize>,
+    /// Look for a text; exit code 1 when it is nowhere
+    #[arg(short = 's', long, value_name = "TEXT", group = "what")]
+    pub(super) search: Option<String>,
+    /// Look for bytes, such as 7f454c46 or "7f 45 4c 46"
+    #[arg(long, value_name = "BYTES", value_parser = parse_hex, group = "what")]
+    pub(super) search_hex: Option<Bytes>,
+    /// Look for what a regular expression matches, over bytes
+    #[arg(short = 'r', long, value_name = "RE", group = "what")]
+    pub(super) search_regex: Option<String>,
+    /// Print so many bytes before and behind what was found
+    #[arg(short = 'c', long, value_name = "N", default_value_t = 0)]
+    pub(super) context: u32,
+    /// Search only areas of this kind (heap, stack, anon, file, shmem, memfd, sysv, vdso), or that map
+    /// a file with this text in its path
+    #[arg(long, value_name = "KIND|PATH")]
+    pub(super) region: Vec<String>,
+    /// Search only areas with all of these rights, such as rw or x
+    #[arg(long, value_name = "rwx", value_parser = parse_protection)]
+    pub(super) prot: Option<u32>,
+    /// Write bytes over a page that is in the dump: the image is replaced as a whole
+    #[arg(long, value_name = "ADDR", value_parser = parse_address, group = "what")]
+    pub(super) write: Option<u64>,
+    /// The bytes to write; without it they are read from stdin, as they are
+    #[arg(long, value_name = "BYTES", value_parser = parse_hex, requires = "write")]
+    pub(super) hex: Option<Bytes>,
+    /// Read pages of mapped files that are not in the dump from the files below DIR
+    #[arg(long, value_name = "DIR")]
+    pub(super) sysroot: Option<PathBuf>,
+    /// Write to this file instead of stdout; with --read, the bytes as they are
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) json: Json,
+}
+
+/// Bytes on the command line: one value, not a list of numbers.
+#[derive(Debug, Clone)]
+pub(super) struct Bytes(pub(super) Vec<u8>);

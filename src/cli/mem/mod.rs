@@ -1,0 +1,184 @@
+//! `crit mem`: the memory of tasks, listed, read, searched, patched.
+
+mod args;
+mod list;
+mod read;
+mod search;
+mod values;
+mod write;
+
+use std::io::{BufWriter, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+pub(super) use args::Mem;
+
+use super::args::SchemaArgs;
+use super::output::Output;
+use super::report::{report, warn};
+use super::source;
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::explore::{Explorer, Task};
+use crate::memory::Memory;
+use crate::render::json;
+
+pub(super) fn run(args: &Mem, source: &SchemaArgs) -> Result<ExitCode> {
+    let schema = source::schema(source)?;
+    let checkpoint = Checkpoint::open_with(&schema, &args.checkpoint)?;
+    warn(checkpoint.warnings(), 0, checkpoint.name());
+    let command = Command {
+        args,
+        checkpoint: &checkpoint,
+    };
+    if let Some(address) = args.write {
+        return write::run(&command, address);
+    }
+    let mut output = Output::open(args.output.as_deref())?;
+    let result = {
+        let mut out = BufWriter::with_capacity(64 << 10, &mut output);
+        command
+            .answer(&mut out)
+            .and_then(|code| out.flush().map(|()| code).map_err(Error::writing))
+    };
+    let code = result.map_err(|error| output.locate(error, checkpoint.name()))?;
+    output.commit()?;
+    Ok(code)
+}
+
+/// What was asked, of what.
+struct Command<'a> {
+    args: &'a Mem,
+    checkpoint: &'a Checkpoint,
+}
+
+impl Command<'_> {
+    fn answer(&self, out: &mut dyn Write) -> Result<ExitCode> {
+        let args = self.args;
+        if let Some(range) = &args.read {
+            return read::range(self, &range.0, out);
+        }
+        if args.args || args.env || args.auxv {
+            return read::start_up(self, out);
+        }
+        if let Some(shortest) = args.strings {
+            return search::strings(self, shortest, out);
+        }
+        if let Some(pattern) = search::pattern(args)? {
+            return search::search(self, &pattern, out);
+        }
+        match args.pid {
+            Some(pid) => list::regions(self, pid, out),
+            None => list::tasks(self, out),
+        }
+    }
+
+    /// The tasks that are asked about: one, or all that have memory.
+    fn tasks(&self) -> Result<Vec<Task>> {
+        let explorer = Explorer::new(self.checkpoint);
+        let tasks = explorer.tasks()?.to_vec();
+        warn(
+            &explorer.warnings(),
+            explorer.more_warnings(),
+            self.checkpoint.name(),
+        );
+        let Some(pid) = self.args.pid else {
+            let living = tasks.into_iter().filter(Task::has_resources);
+            return Ok(living.collect());
+        };
+        let found = tasks.into_iter().find(|task| task.pid == pid);
+        found.map(|task| vec![task]).ok_or_else(|| {
+            let what = format!("no task has the pid {pid}");
+            let error = Error::new(ErrorKind::Value(what)).in_file(self.checkpoint.name());
+            error.with_hint(format!("`crit mem {}` lists them", self.checkpoint.name()))
+        })
+    }
+
+    /// The one task that is asked about.
+    fn task(&self) -> Result<Task> {
+        let mut tasks = self.tasks()?;
+        match (tasks.pop(), tasks.len()) {
+            (Some(task), 0) => Ok(task),
+            (_, others) => {
+                let what = format!("which of the {} tasks?", others + 1);
+                let error = Error::new(ErrorKind::Value(what)).in_file(self.checkpoint.name());
+                Err(error.with_hint("-p PID says which task"))
+            }
+        }
+    }
+
+    fn memory(&self, pid: u32) -> Result<Memory> {
+        let memory = self.checkpoint.memory(pid)?;
+        match &self.args.sysroot {
+            Some(root) => memory.with_sysroot(root),
+            None => Ok(memory),
+        }
+    }
+
+    /// Asks every task; one that can't be asked is said, and does not hide the others. False when
+    /// there was one.
+    fn each_memory(&self, each: &mut dyn FnMut(&Task, &Memory) -> Result<()>) -> Result<bool> {
+        let mut all = true;
+        let tasks = self.tasks()?;
+        let single = tasks.len() == 1;
+        for task in tasks {
+            let result = self.memory(task.pid).and_then(|memory| {
+                let result = each(&task, &memory);
+                warn(&memory.warnings(), 0, self.checkpoint.name());
+                result
+            });
+            match result {
+                Err(error) if single || error.is_write() => return Err(error),
+                Err(error) => {
+                    report(&error);
+                    all = false;
+                }
+                Ok(()) => {}
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// The exit code when some tasks could not be asked: the answer is not whole.
+fn code(all: bool) -> ExitCode {
+    if all {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(2)
+    }
+}
+
+/// A JSON array whose elements are printed as they come.
+struct Elements<'w> {
+    out: &'w mut dyn Write,
+    empty: bool,
+}
+
+impl<'w> Elements<'w> {
+    fn new(out: &'w mut dyn Write) -> Self {
+        Elements { out, empty: true }
+    }
+
+    fn add(&mut self, value: &impl Serialize) -> Result<()> {
+        let separator: &[u8] = if self.empty { b"[\n  " } else { b",\n  " };
+        self.empty = false;
+        self.out
+            .write_all(separator)
+            .and_then(|()| json(self.out, value, 1))
+            .map_err(Error::writing)
+    }
+
+    fn end(self) -> Result<()> {
+        let end: &[u8] = if self.empty { b"[]\n" } else { b"\n]\n" };
+        self.out.write_all(end).map_err(Error::writing)
+    }
+}
+
+/// Prints JSON and ends its line.
+fn print_json(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {
+    json(out, value, 0)
+        .and_then(|()| out.write_all(b"\n"))
+        .map_err(Error::writing)
+}

@@ -1,0 +1,168 @@
+//! Memory at an address, and what a task was started with.
+
+use std::io::Write;
+use std::ops::Range;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::{Command, Elements, code, print_json};
+use crate::error::{Error, ErrorKind, Result};
+use crate::explore::{Task, auxv_name};
+use crate::memory::Memory;
+use crate::render::{Hexdump, printable};
+use crate::text::Text;
+
+/// How many bytes are read at a time.
+const STEP: u64 = 1 << 20;
+
+/// The longest command line or environment, in bytes, that is read: more than Linux takes.
+const LONGEST: u64 = 64 << 20;
+
+/// Bytes at an address.
+#[derive(Debug, Serialize)]
+struct Bytes {
+    pid: u32,
+    address: u64,
+    length: u64,
+    hex: String,
+}
+
+pub(super) fn range(
+    command: &Command<'_>,
+    range: &Range<u64>,
+    out: &mut dyn Write,
+) -> Result<ExitCode> {
+    let pid = command.task()?.pid;
+    let memory = command.memory(pid)?;
+    if command.args.json.json {
+        let bytes = memory.read(range.clone())?;
+        let mut hex = String::with_capacity(bytes.len() * 2);
+        for byte in &bytes {
+            hex.push_str(&format!("{byte:02x}"));
+        }
+        let answer = Bytes {
+            pid,
+            address: range.start,
+            length: bytes.len() as u64,
+            hex,
+        };
+        print_json(out, &answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let raw = command.args.output.is_some();
+    let mut at = range.start;
+    let mut dump = Hexdump::new(&mut *out, "");
+    while at < range.end {
+        let step = STEP.min(range.end - at);
+        let bytes = memory.read(at..at + step)?;
+        if raw {
+            dump.into_inner()
+                .write_all(&bytes)
+                .map_err(Error::writing)?;
+            dump = Hexdump::new(&mut *out, "");
+        } else {
+            dump.bytes(at, &bytes).map_err(Error::writing)?;
+        }
+        at += step;
+    }
+    super::warn(&memory.warnings(), 0, command.checkpoint.name());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a task was started with.
+#[derive(Debug, Serialize)]
+struct StartUp {
+    pid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comm: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    args: Option<Vec<Text>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    env: Option<Vec<Text>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auxv: Option<Vec<Auxiliary>>,
+}
+
+/// An entry of the auxiliary vector.
+#[derive(Debug, Serialize)]
+struct Auxiliary {
+    key: u64,
+    name: String,
+    value: u64,
+}
+
+/// `--args`, `--env`, `--auxv`.
+pub(super) fn start_up(command: &Command<'_>, out: &mut dyn Write) -> Result<ExitCode> {
+    if command.args.json.json {
+        let mut elements = Elements::new(out);
+        let all = command
+            .each_memory(&mut |task, memory| elements.add(&StartUp::of(command, task, memory)?))?;
+        elements.end()?;
+        return Ok(code(all));
+    }
+    let several = command.tasks()?.len() > 1;
+    let all = command.each_memory(&mut |task, memory| {
+        let answer = StartUp::of(command, task, memory)?;
+        print(&answer, several, out).map_err(Error::writing)
+    })?;
+    Ok(code(all))
+}
+
+impl StartUp {
+    fn of(command: &Command<'_>, task: &Task, memory: &Memory) -> Result<Self> {
+        let space = memory.address_space();
+        let args = command.args;
+        let texts = |range: &Range<u64>| texts(memory, range);
+        Ok(StartUp {
+            pid: task.pid,
+            comm: task.comm.clone(),
+            args: args.args.then(|| texts(&space.args)).transpose()?,
+            env: args.env.then(|| texts(&space.env)).transpose()?,
+            auxv: args.auxv.then(|| auxv(&space.auxv)),
+        })
+    }
+}
+
+fn texts(memory: &Memory, range: &Range<u64>) -> Result<Vec<Text>> {
+    let length = range.end.saturating_sub(range.start);
+    if length > LONGEST {
+        let what = format!("a command line or environment of {length} bytes");
+        return Err(Error::new(ErrorKind::Limit(what)));
+    }
+    let bytes = memory.read(range.clone())?;
+    // Each string ends with a zero; what a task wrote over them may lack the last.
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(&bytes);
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(bytes.split(|byte| *byte == 0).map(Text::from).collect())
+}
+
+/// The pairs up to the one that says it is the last.
+fn auxv(words: &[u64]) -> Vec<Auxiliary> {
+    let pairs = words.chunks(2).map_while(|pair| match pair {
+        [0, _] => None,
+        [key, value] => Some(Auxiliary {
+            key: *key,
+            name: auxv_name(*key),
+            value: *value,
+        }),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+fn print(answer: &StartUp, several: bool, out: &mut dyn Write) -> std::io::Result<()> {
+    if several {
+        let comm = answer.comm.clone().unwrap_or_default().to_string();
+        writeln!(out, "{} {}:", answer.pid, printable(&comm))?;
+    }
+    for text in answer.args.iter().chain(&answer.env).flatten() {
+        writeln!(out, "{}", printable(&text.to_string()))?;
+    }
+    for entry in answer.auxv.iter().flatten() {
+        writeln!(out, "{:<18} 0x{:x}", entry.name, entry.value)?;
+    }
+    Ok(())
+}

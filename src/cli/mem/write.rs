@@ -1,0 +1,62 @@
+//! `--write`: bytes over a page of a dump.
+
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::{Command, print_json};
+use crate::cli::output::Output;
+use crate::error::{Error, ErrorKind, Result};
+use crate::render::printable;
+
+/// The most bytes that are written at once.
+const MOST: u64 = 16 << 20;
+
+pub(super) fn run(command: &Command<'_>, address: u64) -> Result<ExitCode> {
+    let args = command.args;
+    if !args.checkpoint.is_dir() {
+        let what = "an archive is not changed in place".to_owned();
+        let error = Error::new(ErrorKind::Value(what)).in_file(command.checkpoint.name());
+        return Err(error.with_hint("unpack it, and give the directory"));
+    }
+    let bytes = match &args.hex {
+        Some(bytes) => bytes.0.clone(),
+        None => read_stdin()?,
+    };
+    let memory = command.memory(command.task()?.pid)?;
+    let patch = memory.patch(address, &bytes)?;
+    let path = Path::new(&patch.image);
+    let mut source = std::fs::File::open(path).map_err(|e| Error::from(e).in_file(&patch.image))?;
+    let mut output = Output::open(Some(path))?;
+    patch
+        .copy(&mut source, &mut output)
+        .map_err(|error| output.error(error))?;
+    output.commit()?;
+    let mut out = Output::open(None)?;
+    if args.json.json {
+        print_json(&mut out, &patch)?;
+    } else {
+        let offset = patch.parts.first().map_or(0, |(offset, _)| *offset);
+        let (count, image) = (bytes.len(), printable(&patch.image));
+        writeln!(
+            out,
+            "{count} bytes at 0x{address:x}: {image}, from 0x{offset:x} on"
+        )
+        .map_err(Error::writing)?;
+    }
+    out.commit()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_stdin() -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut stdin = std::io::stdin().lock().take(MOST + 1);
+    stdin
+        .read_to_end(&mut bytes)
+        .map_err(|e| Error::from(e).in_file("stdin"))?;
+    if bytes.len() as u64 > MOST {
+        let what = format!("more than the {MOST} bytes that are written at once");
+        return Err(Error::new(ErrorKind::Limit(what)).in_file("stdin"));
+    }
+    Ok(bytes)
+}

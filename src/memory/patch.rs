@@ -1,0 +1,95 @@
+//! Bytes of a task's memory changed in the pages image that holds them.
+
+use std::io::{self, Read, Write};
+
+use serde::Serialize;
+
+use super::{Content, Memory};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A change of bytes in a pages image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Patch {
+    /// The pages image, by its path: that of the checkpoint with the name behind.
+    pub image: String,
+    /// Places in the image, in bytes, and what is written there.
+    pub parts: Vec<(u64, Vec<u8>)>,
+}
+
+impl Memory {
+    /// What has to be changed in which image for the task to have these bytes at an address.
+    ///
+    /// # Errors
+    ///
+    /// A page is not in the pages image of this dump: it is in a pre-dump, which other dumps may
+    /// share; or nowhere. Or the bytes are in two images: those of a shared segment and of the task.
+    pub fn patch(&self, address: u64, bytes: &[u8]) -> Result<Patch> {
+        let wrong = |what: String| Error::new(ErrorKind::Value(what));
+        let end = address.checked_add(bytes.len() as u64);
+        let end =
+            end.ok_or_else(|| wrong("the range reaches beyond the last address".to_owned()))?;
+        let mut image: Option<String> = None;
+        let mut parts = Vec::new();
+        self.walk(address..end, &mut |piece| {
+            let at = piece.start;
+            let stored = match &piece.content {
+                Content::Pages(stored) => stored,
+                Content::Absent(why) => return Err(self.absent(at, *why)),
+                Content::Zeros | Content::File { .. } => {
+                    return Err(wrong(format!(
+                        "the page at 0x{at:x} is not in a pages image, and none is added"
+                    )));
+                }
+            };
+            if stored.layer > 0 {
+                return Err(wrong(format!(
+                    "the page at 0x{at:x} is in a pre-dump, {}, which other dumps may share",
+                    stored.image()
+                )));
+            }
+            let name = image.get_or_insert_with(|| stored.image().to_owned());
+            if name != stored.image() {
+                return Err(wrong(format!(
+                    "the bytes are in two images, {name} and {}: write them in two steps",
+                    stored.image()
+                )));
+            }
+            // Reading says whether the image is as long as the pagemap claims.
+            let skip = usize::try_from(at - address).unwrap_or(usize::MAX);
+            let length = usize::try_from(piece.end - at).unwrap_or(usize::MAX);
+            let new = bytes.get(skip..).and_then(|rest| rest.get(..length));
+            let new = new.unwrap_or_default().to_vec();
+            stored.read(&mut vec![0; new.len()], 0)?;
+            parts.push((stored.offset, new));
+            Ok(())
+        })?;
+        match image {
+            Some(image) => Ok(Patch { image, parts }),
+            None => Err(wrong("no bytes to write".to_owned())),
+        }
+    }
+}
+
+impl Patch {
+    /// Copies the image with the change in it.
+    ///
+    /// # Errors
+    ///
+    /// Reading or writing failed.
+    pub fn copy(&self, from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+        let mut parts: Vec<_> = self.parts.iter().collect();
+        parts.sort();
+        let mut at = 0;
+        for (offset, bytes) in parts {
+            io::copy(&mut from.by_ref().take(offset.saturating_sub(at)), to)?;
+            to.write_all(bytes)?;
+            let skipped = io::copy(&mut from.by_ref().take(bytes.len() as u64), &mut io::sink())?;
+            if skipped < bytes.len() as u64 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            at = offset + skipped;
+        }
+        io::copy(from, to).map(drop)
+    }
+}
