@@ -51,6 +51,7 @@ mod checkpoint;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+pub mod coredump;
 pub mod descriptor;
 mod error;
 pub mod explore;

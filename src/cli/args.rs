@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use super::coredump::Coredump;
 use super::mem::Mem;
 
 /// Read, check, edit and write CRIU checkpoint images.
@@ -81,6 +82,9 @@ pub(super) enum Command {
     /// Look into the memory of tasks: sizes, areas, bytes, strings, search; change bytes
     #[command(args_override_self = true, infer_long_args = true)]
     Mem(Mem),
+    /// Write ELF core files of the tasks, for gdb and lldb
+    #[command(args_override_self = true, infer_long_args = true)]
+    Coredump(Coredump),
     /// Look at schemas: which magic stands for which message, what changed between two CRIUs
     #[command(args_override_self = true, infer_long_args = true, subcommand)]
     Schema(SchemaCommand),

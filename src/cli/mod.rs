@@ -1,6 +1,7 @@
 //! The `crit` command: one file for each subcommand, and what they share.
 
 mod args;
+mod coredump;
 mod decode;
 mod encode;
 mod info;
@@ -86,6 +87,7 @@ fn dispatch(args: &Args) -> Result<ExitCode> {
         Some(Command::X(explore)) => x::run(explore, &args.schema),
         Some(Command::Stats(stats)) => stats::run(stats, &args.schema),
         Some(Command::Ls(list)) => ls::run(list, &args.schema),
+        Some(Command::Coredump(coredump)) => coredump::run(coredump, &args.schema),
         Some(Command::Mem(mem)) => mem::run(mem, &args.schema),
         Some(Command::Schema(command)) => schema::run(command, &args.schema),
         None => {

@@ -71,6 +71,15 @@ impl Output {
         matches!(self.to, Target::Stdout(_))
     }
 
+    /// The file behind it, to be written in any order; stdout has none.
+    pub(super) fn file(&mut self) -> Option<&mut File> {
+        match &mut self.to {
+            Target::Stdout(_) => None,
+            Target::Direct(file) | Target::Copied { waiting: file, .. } => Some(file),
+            Target::Beside { temporary, .. } => Some(temporary.as_file_mut()),
+        }
+    }
+
     /// Makes what was written visible. Without this call a file stays as it was.
     pub(super) fn commit(mut self) -> Result<()> {
         let name = std::mem::take(&mut self.name);

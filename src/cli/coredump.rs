@@ -1,0 +1,164 @@
+//! `crit coredump`.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args as ClapArgs;
+use serde::Serialize;
+
+use super::args::{Json, SchemaArgs};
+use super::output::{Output, print};
+use super::progress::Progress;
+use super::report::{report, say, warn};
+use super::source;
+use crate::checkpoint::Checkpoint;
+use crate::coredump::CoreDump;
+use crate::error::{Error, ErrorKind, Result};
+use crate::explore::{Explorer, Task};
+use crate::render::printable;
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Coredump {
+    /// A directory of images, or a container engine's archive of one [the current directory]
+    #[arg(value_name = "DIR|ARCHIVE")]
+    checkpoint: Option<PathBuf>,
+    /// The same, as upstream's tool has it
+    #[arg(
+        short = 'i',
+        long = "in",
+        alias = "input",
+        value_name = "DIR",
+        conflicts_with = "checkpoint"
+    )]
+    input: Option<PathBuf>,
+    /// Only this task
+    #[arg(short = 'p', long, value_name = "PID")]
+    pid: Option<u32>,
+    /// Where the files core.PID are written
+    #[arg(
+        short = 'o',
+        long = "out",
+        alias = "output",
+        value_name = "DIR",
+        default_value = "."
+    )]
+    output: PathBuf,
+    /// Put pages of mapped files that are not in the dump into the core, out of the files below DIR
+    #[arg(long, value_name = "DIR")]
+    sysroot: Option<PathBuf>,
+    #[command(flatten)]
+    json: Json,
+}
+
+/// A core file that was written.
+#[derive(Debug, Serialize)]
+struct Written {
+    pid: u32,
+    file: String,
+    /// Bytes of memory in it.
+    memory: u64,
+    /// What is missing from it.
+    missing: Vec<&'static str>,
+}
+
+pub(super) fn run(args: &Coredump, source: &SchemaArgs) -> Result<ExitCode> {
+    let schema = source::schema(source)?;
+    let path = args.checkpoint.as_ref().or(args.input.as_ref());
+    let checkpoint = Checkpoint::open_with(&schema, path.map_or(Path::new("."), PathBuf::as_path))?;
+    warn(checkpoint.warnings(), 0, checkpoint.name());
+    let explorer = Explorer::new(&checkpoint);
+    let tasks = wanted(&explorer, args.pid)?;
+    warn(
+        &explorer.warnings(),
+        explorer.more_warnings(),
+        checkpoint.name(),
+    );
+    let mut written = Vec::new();
+    let mut failed = false;
+    for task in &tasks {
+        match write(args, &checkpoint, task) {
+            Ok(core) => written.push(core),
+            Err(error) if tasks.len() == 1 || error.is_write() => return Err(error),
+            // One task that can't be written does not keep the others.
+            Err(error) => {
+                report(&error);
+                failed = true;
+            }
+        }
+    }
+    print(args.json.json.then_some(&written), || {
+        written
+            .iter()
+            .map(|core| printable(&core.file) + "\n")
+            .collect()
+    })?;
+    Ok(if failed {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn wanted(explorer: &Explorer<'_>, pid: Option<u32>) -> Result<Vec<Task>> {
+    let tasks = explorer.tasks()?.iter();
+    let name = explorer.checkpoint().name();
+    let wanted: Vec<Task> = tasks
+        .filter(|task| pid.is_none_or(|pid| task.pid == pid))
+        .cloned()
+        .collect();
+    let living: Vec<Task> = wanted
+        .iter()
+        .filter(|task| task.has_resources())
+        .cloned()
+        .collect();
+    for task in wanted.iter().filter(|task| !task.has_resources()) {
+        let pid = task.pid;
+        say(&format!(
+            "crit: warning: {name}: task {pid} has ended: it has no memory"
+        ));
+    }
+    if living.is_empty() {
+        let what = match pid {
+            Some(pid) => format!("no living task has the pid {pid}"),
+            None => "no task has memory".to_owned(),
+        };
+        return Err(Error::new(ErrorKind::Value(what)).in_file(name));
+    }
+    Ok(living)
+}
+
+fn write(args: &Coredump, checkpoint: &Checkpoint, task: &Task) -> Result<Written> {
+    let mut memory = checkpoint.memory(task.pid)?;
+    if let Some(root) = &args.sysroot {
+        memory = memory.with_sysroot(root)?;
+    }
+    let core = CoreDump::new(checkpoint, task, &memory)?;
+    let path = args.output.join(format!("core.{}", task.pid));
+    let mut output = Output::open(Some(&path))?;
+    let result = match output.file() {
+        Some(file) => {
+            // It holds all that the task had in memory: nobody else's business, as the kernel has it.
+            let private = file.set_permissions(Permissions::from_mode(0o600));
+            let mut progress = Progress::new("writing", core.memory_bytes());
+            private
+                .map_err(Error::writing)
+                .and_then(|()| core.write(file, &mut |count| progress.add(count)))
+        }
+        None => Ok(()),
+    };
+    result.map_err(|error| output.locate(error, checkpoint.name()))?;
+    output.commit()?;
+    warn(&memory.warnings(), 0, checkpoint.name());
+    for gap in core.gaps() {
+        let (name, pid) = (printable(checkpoint.name()), task.pid);
+        say(&format!("crit: warning: {name}: core.{pid}: {gap}"));
+    }
+    Ok(Written {
+        pid: task.pid,
+        file: path.display().to_string(),
+        memory: core.memory_bytes(),
+        missing: core.gaps().to_vec(),
+    })
+}
