@@ -5,6 +5,7 @@
 //! through the same names; nothing is looked at before it is asked for, except an archive's headers.
 
 mod archive;
+mod auxv;
 mod container;
 mod folder;
 mod listing;
@@ -31,6 +32,8 @@ use crate::limits::{EXPLORED_ENTRIES, EXPLORED_ENTRY, PARENTS, SIFTED_ENTRY, WHO
 use crate::message::{Record, Sift};
 use crate::schema::Schema;
 use archive::Archive;
+use auxv::AT_PAGESZ;
+pub(crate) use auxv::auxv_pairs;
 use folder::Folder;
 use store::{ParentLink, Store};
 
@@ -389,8 +392,6 @@ impl Checkpoint {
     }
 
     fn find_page_size(&self) -> Option<u64> {
-        /// The key of the page size in the auxiliary vector (Linux's `auxvec.h`).
-        const AT_PAGESZ: u64 = 6;
         let names = self.image_names().ok()?;
         let mm = names
             .iter()
@@ -404,11 +405,8 @@ impl Checkpoint {
             let Ok(Some(entry)) = self.sift_first(name, nothing) else {
                 continue;
             };
-            let vector = entry.record().numbers("mm_saved_auxv");
-            let pair = vector
-                .chunks_exact(2)
-                .find(|pair| pair.first() == Some(&AT_PAGESZ));
-            let size = pair.and_then(|pair| pair.get(1)).copied();
+            let mut vector = auxv_pairs(&entry.record().numbers("mm_saved_auxv")).into_iter();
+            let size = vector.find(|(key, _)| *key == AT_PAGESZ).map(|(_, size)| size);
             if let Some(size) = size.filter(|s| s.is_power_of_two() && (4096..=65536).contains(s)) {
                 return Some(size);
             }

@@ -8,7 +8,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explore::{Task, TaskState};
 use crate::image::Entry;
-use crate::memory::Memory;
+use crate::memory::{Area, Memory};
 use crate::message::Record;
 
 /// A core image of a thread.
@@ -168,14 +168,11 @@ fn command_line(memory: &Memory) -> Vec<u8> {
     bytes
 }
 
-/// `NT_AUXV`: pairs up to the one that ends it.
+/// `NT_AUXV`: pairs, and two zeros.
 fn auxiliary_vector(machine: Machine, memory: &Memory) -> Note {
-    let words = &memory.address_space().auxv;
     let mut bytes = Bytes::new(machine.word());
-    for pair in words.chunks(2).take_while(|pair| pair.first() != Some(&0)) {
-        for value in pair {
-            bytes.word(*value);
-        }
+    for (key, value) in &memory.address_space().auxv {
+        bytes.word(*key).word(*value);
     }
     Note::core(elf::NT_AUXV, bytes.word(0).word(0).done())
 }
@@ -185,7 +182,7 @@ fn files(machine: Machine, memory: &Memory) -> Note {
     let page_size = memory.page_size().max(1);
     let areas = memory.address_space().areas.iter();
     let mapped: Vec<_> = areas
-        .filter_map(|area| Some((area, memory.file_of(area)?)))
+        .filter_map(|area| Some((area, name_of(area, memory)?)))
         .collect();
     let mut bytes = Bytes::new(machine.word());
     bytes.word(mapped.len() as u64).word(page_size);
@@ -197,8 +194,18 @@ fn files(machine: Machine, memory: &Memory) -> Note {
     }
     for (_, name) in &mapped {
         // A name with a zero in it, which no kernel has, would shift all that follow.
-        let name = name.as_bytes().split(|byte| *byte == 0).next();
+        let name = name.split(|byte| *byte == 0).next();
         bytes.raw(name.unwrap_or_default()).zeros(1);
     }
     Note::core(elf::NT_FILE, bytes.done())
+}
+
+/// What `/proc/PID/maps` calls what is mapped: memory without a name in a file system is "deleted".
+fn name_of(area: &Area, memory: &Memory) -> Option<Vec<u8>> {
+    let name = memory.file_of(area).map(|name| name.as_bytes());
+    match (memory.kind_of(area), name) {
+        ("memfd", Some(name)) => Some([name, b" (deleted)"].concat()),
+        ("shmem", _) => Some(b"/dev/zero (deleted)".to_vec()),
+        (_, name) => name.map(<[u8]>::to_vec),
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, auxv_pairs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Record, Sift};
 
@@ -131,8 +131,8 @@ pub struct AddressSpace {
     pub args: Range<u64>,
     /// Where the environment is, as it was given at the start.
     pub env: Range<u64>,
-    /// The auxiliary vector, in pairs.
-    pub auxv: Vec<u64>,
+    /// The auxiliary vector: pairs of key and value, without the one that ends it.
+    pub auxv: Vec<(u64, u64)>,
     /// In the order of the image, which is that of the addresses.
     pub areas: Vec<Area>,
 }
@@ -227,7 +227,7 @@ impl AddressSpace {
             exe_file_id: mm.word("exe_file_id"),
             args: range("mm_arg_start", "mm_arg_end"),
             env: range("mm_env_start", "mm_env_end"),
-            auxv: mm.numbers("mm_saved_auxv"),
+            auxv: auxv_pairs(&mm.numbers("mm_saved_auxv")),
             areas: Vec::new(),
         };
         if areas.is_empty() {

@@ -139,18 +139,13 @@ fn texts(memory: &Memory, range: &Range<u64>) -> Result<Vec<Text>> {
     Ok(bytes.split(|byte| *byte == 0).map(Text::from).collect())
 }
 
-/// The pairs up to the one that says it is the last.
-fn auxv(words: &[u64]) -> Vec<Auxiliary> {
-    let pairs = words.chunks(2).map_while(|pair| match pair {
-        [0, _] => None,
-        [key, value] => Some(Auxiliary {
-            key: *key,
-            name: auxv_name(*key),
-            value: *value,
-        }),
-        _ => None,
+fn auxv(pairs: &[(u64, u64)]) -> Vec<Auxiliary> {
+    let entries = pairs.iter().map(|(key, value)| Auxiliary {
+        key: *key,
+        name: auxv_name(*key),
+        value: *value,
     });
-    pairs.collect()
+    entries.collect()
 }
 
 fn print(answer: &StartUp, several: bool, out: &mut dyn Write) -> std::io::Result<()> {
