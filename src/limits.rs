@@ -89,6 +89,10 @@ pub const EXPLORED_ENTRIES: u64 = 1 << 26;
 /// (Upstream's crit prints no tree that is 1,000 levels deep.)
 pub const TREE_DEPTH: usize = 1000;
 
+/// The longest command line or environment that is read out of memory, in bytes: Linux takes no more
+/// than 6 MiB.
+pub const COMMAND_LINE: u64 = 16 << 20;
+
 /// How many bytes of a task's memory are read at once.
 pub const MEMORY_READ: u64 = 1 << 30;
 

@@ -406,7 +406,9 @@ impl Checkpoint {
                 continue;
             };
             let mut vector = auxv_pairs(&entry.record().numbers("mm_saved_auxv")).into_iter();
-            let size = vector.find(|(key, _)| *key == AT_PAGESZ).map(|(_, size)| size);
+            let size = vector
+                .find(|(key, _)| *key == AT_PAGESZ)
+                .map(|(_, size)| size);
             if let Some(size) = size.filter(|s| s.is_power_of_two() && (4096..=65536).contains(s)) {
                 return Some(size);
             }

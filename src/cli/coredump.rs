@@ -17,6 +17,7 @@ use crate::checkpoint::Checkpoint;
 use crate::coredump::CoreDump;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explore::{Explorer, Task};
+use crate::memory::Memories;
 use crate::render::printable;
 
 #[derive(Debug, ClapArgs)]
@@ -77,8 +78,9 @@ pub(super) fn run(args: &Coredump, source: &SchemaArgs) -> Result<ExitCode> {
     );
     let mut written = Vec::new();
     let mut failed = false;
+    let memories = Memories::new(&checkpoint);
     for task in &tasks {
-        match write(args, &checkpoint, task) {
+        match write(args, &checkpoint, &memories, task) {
             Ok(core) => written.push(core),
             Err(error) if tasks.len() == 1 || error.is_write() => return Err(error),
             // One task that can't be written does not keep the others.
@@ -129,8 +131,13 @@ fn wanted(explorer: &Explorer<'_>, pid: Option<u32>) -> Result<Vec<Task>> {
     Ok(living)
 }
 
-fn write(args: &Coredump, checkpoint: &Checkpoint, task: &Task) -> Result<Written> {
-    let mut memory = checkpoint.memory(task.pid)?;
+fn write(
+    args: &Coredump,
+    checkpoint: &Checkpoint,
+    memories: &Memories<'_>,
+    task: &Task,
+) -> Result<Written> {
+    let mut memory = memories.open(task.pid)?;
     if let Some(root) = &args.sysroot {
         memory = memory.with_sysroot(root)?;
     }

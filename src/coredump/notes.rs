@@ -177,12 +177,22 @@ fn auxiliary_vector(machine: Machine, memory: &Memory) -> Note {
     Note::core(elf::NT_AUXV, bytes.word(0).word(0).done())
 }
 
+/// How many bytes of mapped files are named: many times the kernel's 4 MiB, but not without bound.
+const LONGEST_FILES: usize = 64 << 20;
+
 /// `NT_FILE`: which file is mapped where; offsets are in pages, names stand behind all numbers.
 fn files(machine: Machine, memory: &Memory) -> Note {
     let page_size = memory.page_size().max(1);
     let areas = memory.address_space().areas.iter();
+    let mut left = LONGEST_FILES;
     let mapped: Vec<_> = areas
         .filter_map(|area| Some((area, name_of(area, memory)?)))
+        .take_while(|(_, name)| {
+            let length = name.len() + 3 * machine.word() + 1;
+            let fits = length <= left;
+            left = left.saturating_sub(length);
+            fits
+        })
         .collect();
     let mut bytes = Bytes::new(machine.word());
     bytes.word(mapped.len() as u64).word(page_size);

@@ -44,6 +44,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Location, Result, Warning};
 use crate::image::Entry;
 use crate::limits::WARNINGS;
+use crate::memory::Memories;
 use crate::message::Record;
 use files::FileTable;
 
@@ -66,6 +67,7 @@ use files::FileTable;
 pub struct Explorer<'c> {
     checkpoint: &'c Checkpoint,
     only: Option<u32>,
+    memories: Memories<'c>,
     tasks: OnceCell<Vec<Task>>,
     files: OnceCell<FileTable>,
     sockets: OnceCell<FileTable>,
@@ -80,6 +82,7 @@ impl<'c> Explorer<'c> {
         Explorer {
             checkpoint,
             only: None,
+            memories: Memories::new(checkpoint),
             tasks: OnceCell::new(),
             files: OnceCell::new(),
             sockets: OnceCell::new(),

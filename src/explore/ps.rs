@@ -5,13 +5,9 @@ use std::collections::{HashMap, VecDeque};
 use serde::Serialize;
 
 use super::{Explorer, Task, TaskState};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::limits::TREE_DEPTH;
 use crate::text::Text;
-
-/// The longest command line or environment that is read, in bytes. Linux allows a quarter of the
-/// stack's limit for both, 2 MiB where nothing was changed.
-const LONGEST: u64 = 16 << 20;
 
 /// A command line or an environment.
 type Strings = Vec<Text>;
@@ -173,8 +169,7 @@ impl Explorer<'_> {
             );
             return Ok((None, None));
         }
-        let memory = self.checkpoint.memory(task.pid)?;
-        let space = memory.address_space();
+        let memory = self.memories.open(task.pid)?;
         if !memory.has_pages() {
             self.gap(
                 &format!("pagemap-{}.img", task.pid),
@@ -182,22 +177,8 @@ impl Explorer<'_> {
             );
             return Ok((None, None));
         }
-        let read = |range: std::ops::Range<u64>| -> Result<Strings> {
-            let length = range.end.saturating_sub(range.start);
-            if length > LONGEST {
-                let what = format!("a command line or environment of {length} bytes");
-                return Err(Error::new(ErrorKind::Limit(what)));
-            }
-            let bytes = memory.read(range)?;
-            // Each string ends with a zero; what a task wrote over them may lack the last.
-            let bytes = bytes.strip_suffix(&[0]).unwrap_or(&bytes);
-            if bytes.is_empty() {
-                return Ok(Vec::new());
-            }
-            Ok(bytes.split(|byte| *byte == 0).map(Text::from).collect())
-        };
-        let args = options.args.then(|| read(space.args.clone())).transpose()?;
-        let env = options.env.then(|| read(space.env.clone())).transpose()?;
+        let args = options.args.then(|| memory.args()).transpose()?;
+        let env = options.env.then(|| memory.env()).transpose()?;
         Ok((args, env))
     }
 }

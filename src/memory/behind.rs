@@ -1,14 +1,29 @@
 //! What is behind an area where the task has no page of its own: nothing, a file, or a segment
 //! that tasks share.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use once_cell::sync::OnceCell;
+
+use super::Memory;
 use super::areas::{Area, status};
 use super::extents::Extents;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
+use crate::message::Record;
 use crate::text::Text;
+
+/// Opens the memory of many tasks of a checkpoint: the files and segments that they share are read once.
+pub struct Memories<'c> {
+    checkpoint: &'c Checkpoint,
+    files: OnceCell<Arc<MappedFiles>>,
+    segments: Mutex<Segments>,
+}
+
+/// Segments by their ids; `None` when the checkpoint has none of its pages.
+type Segments = BTreeMap<SegmentId, Option<Arc<Extents>>>;
 
 /// What is behind an area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,10 +32,19 @@ pub(super) enum Behind {
     Nothing,
     /// A file, by CRIU's id.
     File(u32),
-    /// A segment, by its place in the list of those that were opened.
-    Segment(usize),
+    /// A segment.
+    Segment(SegmentId),
     /// What the kernel makes itself, which no dump holds: the vsyscall page, the vDSO's variables, rings.
     Kernel,
+}
+
+/// Which segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum SegmentId {
+    /// Anonymous shared memory or a memfd, by its inode.
+    Shared(u64),
+    /// A SysV segment, by its id.
+    SysV(u64),
 }
 
 /// A regular file that is mapped.
@@ -31,51 +55,82 @@ pub(super) struct MappedFile {
     pub(super) size: Option<u64>,
 }
 
+/// The files that can be mapped, by CRIU's ids.
+#[derive(Debug, Default)]
+struct MappedFiles {
+    files: BTreeMap<u32, MappedFile>,
+    /// Which segment a memfd is.
+    memfds: BTreeMap<u32, u64>,
+}
+
 /// Files and segments behind the areas of an address space.
 #[derive(Debug, Default)]
 pub(super) struct Backing {
-    files: BTreeMap<u32, MappedFile>,
-    /// Which segment a memfd is, by CRIU's id of the open file.
-    memfds: BTreeMap<u32, u64>,
-    ids: BTreeMap<SegmentId, usize>,
-    segments: Vec<Option<Extents>>,
+    files: Arc<MappedFiles>,
+    segments: Segments,
 }
 
-/// Which segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum SegmentId {
-    Shared(u64),
-    SysV(u64),
-}
+impl<'c> Memories<'c> {
+    /// Opens memory of this checkpoint.
+    #[must_use]
+    pub fn new(checkpoint: &'c Checkpoint) -> Self {
+        Memories {
+            checkpoint,
+            files: OnceCell::new(),
+            segments: Mutex::default(),
+        }
+    }
 
-impl Backing {
-    pub(super) fn read(checkpoint: &Checkpoint, areas: &[Area]) -> Result<Self> {
+    /// Opens the memory of a task.
+    ///
+    /// # Errors
+    ///
+    /// As [`Memory::open`].
+    pub fn open(&self, pid: u32) -> Result<Memory> {
+        Memory::open_in(self.checkpoint, pid, |areas| self.behind(areas))
+    }
+
+    fn behind(&self, areas: &[Area]) -> Result<Backing> {
         let mut backing = Backing::default();
-        let mapped = areas
-            .iter()
-            .filter(|area| area.is(status::FILE_PRIVATE | status::FILE_SHARED | status::MEMFD));
-        let wanted: BTreeSet<u32> = mapped
-            .filter_map(|area| u32::try_from(area.shmid).ok())
-            .collect();
-        if !wanted.is_empty() {
-            backing.read_files(checkpoint, &wanted)?;
+        let mapped = status::FILE_PRIVATE | status::FILE_SHARED | status::MEMFD;
+        if areas.iter().any(|area| area.is(mapped)) {
+            let files = || MappedFiles::read(self.checkpoint).map(Arc::new);
+            backing.files = Arc::clone(self.files.get_or_try_init(files)?);
         }
         for area in areas {
-            if let Some(id) = backing.segment_id(area) {
-                backing.open_segment(checkpoint, id)?;
+            if let Some(id) = backing.segment_id(area)
+                && !backing.segments.contains_key(&id)
+            {
+                backing.segments.insert(id, self.segment(id)?);
             }
         }
         Ok(backing)
     }
 
+    fn segment(&self, id: SegmentId) -> Result<Option<Arc<Extents>>> {
+        let lock = || self.segments.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().get(&id) {
+            return Ok(known.clone());
+        }
+        let (SegmentId::Shared(number) | SegmentId::SysV(number)) = id;
+        let mut pages = Extents::open(self.checkpoint, &format!("pagemap-shmem-{number}.img"))?;
+        if let (None, SegmentId::SysV(number)) = (&pages, id) {
+            pages = inline_segment(self.checkpoint, number)?;
+        }
+        let pages = pages.map(Arc::new);
+        Ok(lock().entry(id).or_insert(pages).clone())
+    }
+}
+
+impl Backing {
     /// What is behind this area.
     pub(super) fn behind(&self, area: &Area) -> Behind {
         let kernel = status::VSYSCALL | status::VVAR | status::SOCKET | status::AIORING;
         if area.is(kernel) {
             return Behind::Kernel;
         }
-        if let Some(index) = self.segment_id(area).and_then(|id| self.ids.get(&id)) {
-            return Behind::Segment(*index);
+        if let Some(id) = self.segment_id(area) {
+            return Behind::Segment(id);
         }
         match u32::try_from(area.shmid) {
             Ok(id) if area.is(status::FILE_PRIVATE | status::FILE_SHARED) => Behind::File(id),
@@ -84,12 +139,17 @@ impl Backing {
     }
 
     pub(super) fn file(&self, id: u32) -> Option<&MappedFile> {
-        self.files.get(&id)
+        self.files.files.get(&id)
     }
 
     /// The pages of a segment; `None` when the checkpoint has none of it.
-    pub(super) fn segment(&self, index: usize) -> Option<&Extents> {
-        self.segments.get(index)?.as_ref()
+    pub(super) fn segment(&self, id: SegmentId) -> Option<&Extents> {
+        self.segments.get(&id)?.as_deref()
+    }
+
+    /// The segments that the checkpoint has.
+    pub(super) fn segments(&self) -> impl Iterator<Item = &Extents> {
+        self.segments.values().flatten().map(Arc::as_ref)
     }
 
     fn segment_id(&self, area: &Area) -> Option<SegmentId> {
@@ -99,41 +159,27 @@ impl Backing {
             Some(SegmentId::Shared(area.shmid))
         } else if area.is(status::MEMFD) {
             let id = u32::try_from(area.shmid).ok()?;
-            Some(SegmentId::Shared(*self.memfds.get(&id)?))
+            Some(SegmentId::Shared(*self.files.memfds.get(&id)?))
         } else {
             None
         }
     }
+}
 
-    fn open_segment(&mut self, checkpoint: &Checkpoint, id: SegmentId) -> Result<()> {
-        if self.ids.contains_key(&id) {
-            return Ok(());
-        }
-        let (SegmentId::Shared(number) | SegmentId::SysV(number)) = id;
-        let mut pages = Extents::open(checkpoint, &format!("pagemap-shmem-{number}.img"))?;
-        if let (None, SegmentId::SysV(number)) = (&pages, id) {
-            pages = inline_segment(checkpoint, number)?;
-        }
-        self.ids.insert(id, self.segments.len());
-        self.segments.push(pages);
-        Ok(())
-    }
-
-    /// The names of the files that are wanted, and the segments of memfds among them.
-    fn read_files(&mut self, checkpoint: &Checkpoint, wanted: &BTreeSet<u32>) -> Result<()> {
-        let mut inodes: BTreeMap<u32, u32> = BTreeMap::new();
+impl MappedFiles {
+    fn read(checkpoint: &Checkpoint) -> Result<Self> {
+        let mut mapped = MappedFiles::default();
+        let mut inodes: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         let fields = ["id", "reg.name", "reg.size", "memfd.inode_id"];
         let found = checkpoint.each_entry("files.img", &fields, &mut |record| {
-            let Some(id) = record.word("id").filter(|id| wanted.contains(id)) else {
+            let Some(id) = record.word("id") else {
                 return Ok(());
             };
             if let Some(file) = record.record("reg") {
-                let name = Arc::new(file.text("name").unwrap_or_default());
-                let size = file.number("size");
-                self.files.entry(id).or_insert(MappedFile { name, size });
+                mapped.add(id, file);
             }
             if let Some(inode) = record.record("memfd").and_then(|m| m.word("inode_id")) {
-                inodes.entry(id).or_insert(inode);
+                inodes.entry(inode).or_default().push(id);
             }
             Ok(())
         })?;
@@ -141,37 +187,61 @@ impl Backing {
             // Before CRIU 3.4.
             let fields = ["id", "name", "size"];
             checkpoint.each_entry("reg-files.img", &fields, &mut |record| {
-                if let Some(id) = record.word("id").filter(|id| wanted.contains(id)) {
-                    let name = Arc::new(record.text("name").unwrap_or_default());
-                    let size = record.number("size");
-                    self.files.entry(id).or_insert(MappedFile { name, size });
+                if let Some(id) = record.word("id") {
+                    mapped.add(id, record);
                 }
                 Ok(())
             })?;
         }
-        if inodes.is_empty() {
-            return Ok(());
+        if !inodes.is_empty() {
+            mapped.read_memfds(checkpoint, &inodes)?;
         }
+        Ok(mapped)
+    }
+
+    fn add(&mut self, id: u32, file: Record<'_>) {
+        self.files.entry(id).or_insert_with(|| MappedFile {
+            name: Arc::new(file.text("name").unwrap_or_default()),
+            size: file.number("size"),
+        });
+    }
+
+    /// Which segments the open memfds are, and what they are called.
+    fn read_memfds(
+        &mut self,
+        checkpoint: &Checkpoint,
+        inodes: &BTreeMap<u32, Vec<u32>>,
+    ) -> Result<()> {
         let fields = ["inode_id", "shmid", "name"];
         checkpoint.each_entry("memfd.img", &fields, &mut |record| {
             let (Some(inode), Some(shmid)) = (record.word("inode_id"), record.number("shmid"))
             else {
                 return Ok(());
             };
-            for (id, _) in inodes.iter().filter(|(_, of)| **of == inode) {
+            let named = record.bytes("name").unwrap_or_default();
+            let name = Arc::new(Text::from([b"/memfd:", named].concat()));
+            for id in inodes.get(&inode).into_iter().flatten() {
                 self.memfds.entry(*id).or_insert(shmid);
-                let named = record.bytes("name").unwrap_or_default();
                 // Anonymous shared memory is a memfd to CRIU since 3.14: what the kernel calls it.
-                if named == b"/dev/zero" {
-                    continue;
+                if named != b"/dev/zero" {
+                    let file = MappedFile {
+                        name: Arc::clone(&name),
+                        size: None,
+                    };
+                    self.files.entry(*id).or_insert(file);
                 }
-                let name = [b"/memfd:", named].concat();
-                let (name, size) = (Arc::new(Text::from(name)), None);
-                self.files.entry(*id).or_insert(MappedFile { name, size });
             }
             Ok(())
         })?;
         Ok(())
+    }
+}
+
+impl fmt::Debug for Memories<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memories")
+            .field("checkpoint", &self.checkpoint)
+            .finish_non_exhaustive()
     }
 }
 

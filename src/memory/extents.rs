@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::pagemap::{Held, Pagemap, Run};
 use crate::checkpoint::{Checkpoint, RandomAccess};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Location, Result, Warning};
 
 /// Pages in a row that are in one place.
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +125,52 @@ impl Extents {
             .map(move |extent| extent.cut(range.clone()))
     }
 
+    /// What is wrong with it that only matters to those who read the pages in question: pages images
+    /// that are missing or too short, and pages that no pre-dump has.
+    pub(super) fn warnings(&self, page_size: u64) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        for (layer, file) in self.layers.iter().enumerate() {
+            let pages = self.list.iter().filter_map(|extent| match extent.place {
+                Place::Pages {
+                    layer: of,
+                    offset,
+                    entry,
+                } if of == layer => Some((offset, extent.end - extent.start, entry)),
+                _ => None,
+            });
+            let mut wrong = pages.filter_map(|(offset, length, entry)| {
+                file.check(offset, length, entry).err().map(|e| (e, entry))
+            });
+            if let Some((error, _)) = wrong.next() {
+                let mut message = error.kind().to_string();
+                let more = wrong.count();
+                if more > 0 {
+                    message.push_str(&format!(" (and {more} more entries)"));
+                }
+                let at = error.location().clone();
+                warnings.push(Warning { at, message });
+            }
+        }
+        let lost = self
+            .list
+            .iter()
+            .filter(|extent| matches!(extent.place, Place::Lost));
+        let bytes = lost.map(|extent| extent.end - extent.start);
+        let lost = bytes.fold(0, u64::saturating_add) / page_size.max(1);
+        if lost > 0 {
+            warnings.push(Warning {
+                at: Location {
+                    file: self.layers.first().map(|file| file.pagemap.clone()),
+                    ..Location::default()
+                },
+                message: format!(
+                    "{lost} pages are said to be in a pre-dump, which doesn't have them"
+                ),
+            });
+        }
+        warnings
+    }
+
     pub(super) fn layer(&self, index: usize) -> Option<&PagesFile> {
         self.layers.get(index)
     }
@@ -158,23 +204,33 @@ impl Extent {
 impl PagesFile {
     /// Reads what is at an offset, all of it.
     pub(super) fn read(&self, buffer: &mut [u8], offset: u64, entry: u64) -> Result<()> {
-        let Some(content) = &self.content else {
-            let what = format!("{} is missing, which holds its pages", self.name);
-            return Err(self.wrong(what, entry));
-        };
+        let content = self.check(offset, buffer.len() as u64, entry)?;
         let got = content
             .read_at(buffer, offset)
             .map_err(|e| Error::from(e).in_file(&self.name))?;
         if got < buffer.len() {
+            let what = "it became shorter while it was read".to_owned();
+            return Err(Error::new(ErrorKind::Value(what)).in_file(&self.name));
+        }
+        Ok(())
+    }
+
+    /// The image, when it is there and has all these bytes.
+    fn check(&self, offset: u64, length: u64, entry: u64) -> Result<&RandomAccess> {
+        let Some(content) = &self.content else {
+            let what = format!("{} is missing, which holds its pages", self.name);
+            return Err(self.wrong(what, entry));
+        };
+        let end = offset.saturating_add(length);
+        if end > content.len() {
             let what = format!(
-                "its pages reach to byte {} of {}, which ends at byte {}",
-                offset.saturating_add(buffer.len() as u64),
+                "its pages reach to byte {end} of {}, which ends at byte {}",
                 self.name,
                 content.len(),
             );
             return Err(self.wrong(what, entry));
         }
-        Ok(())
+        Ok(content)
     }
 
     fn wrong(&self, what: String, entry: u64) -> Error {

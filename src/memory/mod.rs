@@ -11,6 +11,7 @@ mod pagemap;
 mod patch;
 mod regions;
 mod search;
+mod startup;
 mod strings;
 mod sweep;
 mod sysroot;
@@ -19,12 +20,13 @@ use std::fmt;
 use std::ops::Range;
 
 pub use areas::{AddressSpace, Area, status};
+pub use behind::Memories;
 pub use pagemap::{Held, Pagemap, Run};
 pub use patch::Patch;
 pub use regions::{PageCounts, Region};
 pub use search::{Hit, Pattern};
 pub use strings::Found;
-pub use sweep::Selection;
+pub use sweep::{Searchable, Selection};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result, Warning};
@@ -167,7 +169,16 @@ impl Memory {
     ///
     /// The checkpoint has no memory areas of this task; an image of them or a pagemap is malformed,
     /// out of order or has fields of unknown meaning; the chain of parents is broken.
+    /// [`Memories`] opens that of many tasks faster.
     pub fn open(checkpoint: &Checkpoint, pid: u32) -> Result<Self> {
+        Memories::new(checkpoint).open(pid)
+    }
+
+    fn open_in(
+        checkpoint: &Checkpoint,
+        pid: u32,
+        behind: impl FnOnce(&[Area]) -> Result<Backing>,
+    ) -> Result<Self> {
         let name = format!("mm-{pid}.img");
         let mut space = AddressSpace::read(checkpoint, pid)?.ok_or_else(|| {
             let what = format!("missing: the memory areas of task {pid} are unknown");
@@ -182,7 +193,7 @@ impl Memory {
             label: checkpoint.name().to_owned(),
             page_size: checkpoint.page_size(),
             own: Extents::open(checkpoint, &format!("pagemap-{pid}.img"))?,
-            backing: Backing::read(checkpoint, &space.areas)?,
+            backing: behind(&space.areas)?,
             space,
             sysroot: None,
         })
@@ -223,13 +234,17 @@ impl Memory {
         self.own.is_some()
     }
 
-    /// What was odd about the files below the root that was given: missing, of another size.
+    /// What matters only to those who read the pages in question: pages images that are missing or too
+    /// short, pages that no pre-dump has; files below the root that was given that are missing or of
+    /// another size, as far as they were looked for.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
-        self.sysroot
-            .as_ref()
-            .map(Sysroot::warnings)
-            .unwrap_or_default()
+        let extents = self.own.iter().chain(self.backing.segments());
+        let mut warnings: Vec<Warning> = extents
+            .flat_map(|extents| extents.warnings(self.page_size))
+            .collect();
+        warnings.extend(self.sysroot.iter().flat_map(Sysroot::warnings));
+        warnings
     }
 
     /// The bytes of a range of addresses.
@@ -381,8 +396,8 @@ impl Memory {
                 }
                 _ => each(absent(range, Absence::InFile)),
             },
-            Behind::Segment(index) => {
-                let Some(segment) = self.backing.segment(index) else {
+            Behind::Segment(id) => {
+                let Some(segment) = self.backing.segment(id) else {
                     return each(absent(range, Absence::NoSegment));
                 };
                 let limit = base.saturating_add(range.end - range.start);

@@ -2,13 +2,11 @@
 
 use std::io::{self, Read, Write};
 
-use serde::Serialize;
-
 use super::{Content, Memory};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A change of bytes in a pages image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Patch {
     /// The pages image, by its path: that of the checkpoint with the name behind.

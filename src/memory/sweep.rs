@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::areas::Area;
-use super::{Content, Memory, Piece};
+use super::{Absence, Content, Memory, Piece};
 use crate::error::Result;
 
 /// How many bytes are read before they are looked at.
@@ -54,6 +54,16 @@ impl Selection {
     }
 }
 
+/// What there is to search, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Searchable {
+    /// Pages that the checkpoint holds.
+    pub present: u64,
+    /// Memory of the task that should be in the checkpoint and is not: left to a lazy server, or lost.
+    pub missing: u64,
+}
+
 /// A piece of contiguous memory.
 pub(super) struct Window<'a> {
     /// The address of the first byte.
@@ -88,22 +98,28 @@ impl Memory {
         areas.filter(move |area| selection.has(self, area))
     }
 
-    /// How many bytes [`Memory::search`] goes through.
-    ///
-    /// # Errors
-    ///
-    /// None that reading the same would not have.
-    pub fn searched_bytes(&self, selection: &Selection) -> Result<u64> {
-        let mut bytes = 0u64;
+    /// How much [`Memory::search`] goes through, and how much of the selection it can't.
+    #[must_use]
+    pub fn searchable(&self, selection: &Selection) -> Searchable {
+        let mut found = Searchable::default();
         for area in self.selected(selection) {
-            self.walk_area(area, area.start..area.end, &mut |piece| {
-                if matches!(piece.content, Content::Pages(_) | Content::File { .. }) {
-                    bytes = bytes.saturating_add(piece.end - piece.start);
+            let walked = self.walk_area(area, area.start..area.end, &mut |piece| {
+                let length = piece.end - piece.start;
+                match piece.content {
+                    Content::Pages(_) | Content::File { .. } => {
+                        found.present = found.present.saturating_add(length);
+                    }
+                    Content::Absent(
+                        Absence::Lazy | Absence::Lost | Absence::NoPagemap | Absence::NoSegment,
+                    ) => found.missing = found.missing.saturating_add(length),
+                    _ => {}
                 }
                 Ok(())
-            })?;
+            });
+            // Nothing is read, so nothing can fail.
+            debug_assert!(walked.is_ok());
         }
-        Ok(bytes)
+        found
     }
 
     /// Shows all of a selection to a scanner. `progress` is told of the bytes that were read.

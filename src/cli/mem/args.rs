@@ -41,7 +41,8 @@ pub(in crate::cli) struct Mem {
     #[arg(short = 'r', long, value_name = "RE", group = "what")]
     pub(super) search_regex: Option<String>,
     /// Print so many bytes before and behind what was found
-    #[arg(short = 'c', long, value_name = "N", default_value_t = 0)]
+    #[arg(short = 'c', long, value_name = "N", default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(..=1 << 20))]
     pub(super) context: u32,
     /// Search only areas of this kind (heap, stack, anon, file, shmem, memfd, sysv, vdso), or that map
     /// a file with this text in its path

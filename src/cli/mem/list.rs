@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Command, Elements, code, print_json};
+use super::{Command, Elements, code, print_json, warn};
 use crate::error::{Error, Result};
 use crate::explore::Task;
 use crate::memory::{Memory, PageCounts, Region};
@@ -103,6 +103,7 @@ pub(super) fn tasks(command: &Command<'_>, out: &mut dyn Write) -> Result<ExitCo
 pub(super) fn regions(command: &Command<'_>, pid: u32, out: &mut dyn Write) -> Result<ExitCode> {
     command.task()?;
     let memory = command.memory(pid)?;
+    warn(&memory.warnings(), 0, command.checkpoint.name());
     let regions = memory.regions();
     if command.args.json.json {
         print_json(out, &regions)?;

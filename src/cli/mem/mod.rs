@@ -19,9 +19,9 @@ use super::output::Output;
 use super::report::{report, warn};
 use super::source;
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Warning};
 use crate::explore::{Explorer, Task};
-use crate::memory::Memory;
+use crate::memory::{Memories, Memory};
 use crate::render::json;
 
 pub(super) fn run(args: &Mem, source: &SchemaArgs) -> Result<ExitCode> {
@@ -31,6 +31,7 @@ pub(super) fn run(args: &Mem, source: &SchemaArgs) -> Result<ExitCode> {
     let command = Command {
         args,
         checkpoint: &checkpoint,
+        memories: Memories::new(&checkpoint),
     };
     if let Some(address) = args.write {
         return write::run(&command, address);
@@ -51,6 +52,7 @@ pub(super) fn run(args: &Mem, source: &SchemaArgs) -> Result<ExitCode> {
 struct Command<'a> {
     args: &'a Mem,
     checkpoint: &'a Checkpoint,
+    memories: Memories<'a>,
 }
 
 impl Command<'_> {
@@ -109,7 +111,7 @@ impl Command<'_> {
     }
 
     fn memory(&self, pid: u32) -> Result<Memory> {
-        let memory = self.checkpoint.memory(pid)?;
+        let memory = self.memories.open(pid)?;
         match &self.args.sysroot {
             Some(root) => memory.with_sysroot(root),
             None => Ok(memory),
@@ -122,10 +124,15 @@ impl Command<'_> {
         let mut all = true;
         let tasks = self.tasks()?;
         let single = tasks.len() == 1;
+        // Of a segment that many tasks share it is said once.
+        let mut said: Vec<Warning> = Vec::new();
         for task in tasks {
             let result = self.memory(task.pid).and_then(|memory| {
                 let result = each(&task, &memory);
-                warn(&memory.warnings(), 0, self.checkpoint.name());
+                let mut new = memory.warnings();
+                new.retain(|warning| !said.contains(warning));
+                warn(&new, 0, self.checkpoint.name());
+                said.extend(new);
                 result
             });
             match result {

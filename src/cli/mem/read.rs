@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::{Command, Elements, code, print_json};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::explore::{Task, auxv_name};
 use crate::memory::Memory;
 use crate::render::{Hexdump, printable};
@@ -15,9 +15,6 @@ use crate::text::Text;
 
 /// How many bytes are read at a time.
 const STEP: u64 = 1 << 20;
-
-/// The longest command line or environment, in bytes, that is read: more than Linux takes.
-const LONGEST: u64 = 64 << 20;
 
 /// Bytes at an address.
 #[derive(Debug, Serialize)]
@@ -113,30 +110,14 @@ impl StartUp {
     fn of(command: &Command<'_>, task: &Task, memory: &Memory) -> Result<Self> {
         let space = memory.address_space();
         let args = command.args;
-        let texts = |range: &Range<u64>| texts(memory, range);
         Ok(StartUp {
             pid: task.pid,
             comm: task.comm.clone(),
-            args: args.args.then(|| texts(&space.args)).transpose()?,
-            env: args.env.then(|| texts(&space.env)).transpose()?,
+            args: args.args.then(|| memory.args()).transpose()?,
+            env: args.env.then(|| memory.env()).transpose()?,
             auxv: args.auxv.then(|| auxv(&space.auxv)),
         })
     }
-}
-
-fn texts(memory: &Memory, range: &Range<u64>) -> Result<Vec<Text>> {
-    let length = range.end.saturating_sub(range.start);
-    if length > LONGEST {
-        let what = format!("a command line or environment of {length} bytes");
-        return Err(Error::new(ErrorKind::Limit(what)));
-    }
-    let bytes = memory.read(range.clone())?;
-    // Each string ends with a zero; what a task wrote over them may lack the last.
-    let bytes = bytes.strip_suffix(&[0]).unwrap_or(&bytes);
-    if bytes.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(bytes.split(|byte| *byte == 0).map(Text::from).collect())
 }
 
 fn auxv(pairs: &[(u64, u64)]) -> Vec<Auxiliary> {

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::{Command, Elements, Mem, code};
 use crate::cli::progress::Progress;
+use crate::cli::report::say;
 use crate::error::{Error, Result};
-use crate::memory::{Found, Hit, Memory, Pattern, Selection};
-use crate::render::{Hexdump, printable, printable_bytes};
+use crate::memory::{Found, Hit, Memory, Pattern, Searchable, Selection};
+use crate::render::{Hexdump, bytes, printable, printable_bytes};
 use crate::text::Text;
 
 /// Bytes of a hit that a line of text shows.
@@ -75,7 +76,7 @@ pub(super) fn search(
     let mut hits = 0u64;
     let mut printer = Printer::new(out, args.json.json);
     let all = command.each_memory(&mut |_, memory| {
-        let mut progress = Progress::new("searching", memory.searched_bytes(&selection)?);
+        let mut progress = progress("searching", command, memory, &selection);
         memory.search(
             pattern,
             &selection,
@@ -92,6 +93,26 @@ pub(super) fn search(
         (true, 0) => ExitCode::from(1),
         (all, _) => code(all),
     })
+}
+
+/// Progress over what there is to search; what there isn't is said.
+fn progress(
+    what: &'static str,
+    command: &Command<'_>,
+    memory: &Memory,
+    selection: &Selection,
+) -> Progress {
+    let Searchable {
+        present, missing, ..
+    } = memory.searchable(selection);
+    if missing > 0 {
+        let (name, pid) = (printable(command.checkpoint.name()), memory.pid());
+        let missing = bytes(missing);
+        say(&format!(
+            "crit: warning: {name}: {missing} of task {pid} are not in the checkpoint: not searched"
+        ));
+    }
+    Progress::new(what, present)
 }
 
 /// A text with its task.
@@ -112,7 +133,7 @@ pub(super) fn strings(
     let several = args.pid.is_none() && command.tasks()?.len() > 1;
     let mut printer = Printer::new(out, args.json.json);
     let all = command.each_memory(&mut |task, memory| {
-        let mut progress = Progress::new("reading", memory.searched_bytes(&selection)?);
+        let mut progress = progress("reading", command, memory, &selection);
         memory.strings(
             shortest,
             &selection,

@@ -4,6 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 use super::{Command, print_json};
 use crate::cli::output::Output;
 use crate::error::{Error, ErrorKind, Result};
@@ -11,6 +13,16 @@ use crate::render::printable;
 
 /// The most bytes that are written at once.
 const MOST: u64 = 16 << 20;
+
+/// What was written where.
+#[derive(Debug, Serialize)]
+struct Written {
+    address: u64,
+    length: usize,
+    image: String,
+    /// Where the first byte is in the image.
+    offset: u64,
+}
 
 pub(super) fn run(command: &Command<'_>, address: u64) -> Result<ExitCode> {
     let args = command.args;
@@ -33,11 +45,17 @@ pub(super) fn run(command: &Command<'_>, address: u64) -> Result<ExitCode> {
         .map_err(|error| output.error(error))?;
     output.commit()?;
     let mut out = Output::open(None)?;
+    let written = Written {
+        address,
+        length: bytes.len(),
+        offset: patch.parts.first().map_or(0, |(offset, _)| *offset),
+        image: patch.image,
+    };
     if args.json.json {
-        print_json(&mut out, &patch)?;
+        print_json(&mut out, &written)?;
     } else {
-        let offset = patch.parts.first().map_or(0, |(offset, _)| *offset);
-        let (count, image) = (bytes.len(), printable(&patch.image));
+        let (count, image, offset) = (written.length, &written.image, written.offset);
+        let image = printable(image);
         writeln!(
             out,
             "{count} bytes at 0x{address:x}: {image}, from 0x{offset:x} on"

@@ -1,0 +1,43 @@
+//! What a task was started with, out of its memory.
+
+use std::ops::Range;
+
+use super::Memory;
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::COMMAND_LINE;
+use crate::text::Text;
+
+impl Memory {
+    /// The command line, as the task has it now: it may have written over it.
+    ///
+    /// # Errors
+    ///
+    /// The checkpoint does not hold all of it, or it is longer than [`COMMAND_LINE`].
+    pub fn args(&self) -> Result<Vec<Text>> {
+        self.texts(&self.address_space().args)
+    }
+
+    /// The environment that it was started with, as it has it now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Memory::args`].
+    pub fn env(&self) -> Result<Vec<Text>> {
+        self.texts(&self.address_space().env)
+    }
+
+    fn texts(&self, range: &Range<u64>) -> Result<Vec<Text>> {
+        let length = range.end.saturating_sub(range.start);
+        if length > COMMAND_LINE {
+            let what = format!("a command line or environment of {length} bytes");
+            return Err(Error::new(ErrorKind::Limit(what)));
+        }
+        let bytes = self.read(range.clone())?;
+        // Each string ends with a zero; what a task wrote over them may lack the last.
+        let bytes = bytes.strip_suffix(&[0]).unwrap_or(&bytes);
+        if bytes.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(bytes.split(|byte| *byte == 0).map(Text::from).collect())
+    }
+}
