@@ -12,6 +12,7 @@ mod head;
 mod input;
 pub(crate) mod payload;
 mod reader;
+mod start;
 mod summary;
 mod writer;
 

@@ -4,7 +4,8 @@ use std::io::Read;
 use std::sync::Arc;
 
 use super::input::Input;
-use super::reader::{ImageReader, Start, start};
+use super::reader::ImageReader;
+use super::start::{Start, start};
 use crate::descriptor::ImageKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::Schema;

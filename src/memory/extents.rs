@@ -285,7 +285,7 @@ fn lay_over(
 /// The addresses of a run, which must lie behind those of the run before.
 fn range_of(run: &Run, page_size: u64, end_before: u64) -> Result<Range<u64>> {
     let wrong = |what: String| Error::new(ErrorKind::Value(what));
-    if run.vaddr % page_size != 0 {
+    if !run.vaddr.is_multiple_of(page_size) {
         return Err(wrong(format!(
             "0x{:x} is not the address of a page of {page_size} bytes",
             run.vaddr

@@ -15,6 +15,7 @@ mod startup;
 mod strings;
 mod sweep;
 mod sysroot;
+mod walk;
 
 use std::fmt;
 use std::ops::Range;
@@ -27,12 +28,14 @@ pub use regions::{PageCounts, Region};
 pub use search::{Hit, Pattern};
 pub use strings::Found;
 pub use sweep::{Searchable, Selection};
+pub use walk::Absence;
+pub(crate) use walk::{Content, Piece};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result, Warning};
 use crate::limits::MEMORY_READ;
-use behind::{Backing, Behind};
-use extents::{Extents, Place};
+use behind::Backing;
+use extents::Extents;
 use sysroot::Sysroot;
 
 /// The memory of a task, through all pre-dumps and with the segments that it shares.
@@ -60,95 +63,6 @@ pub struct Memory {
     own: Option<Extents>,
     backing: Backing,
     sysroot: Option<Sysroot>,
-}
-
-/// Bytes in a row that are in one place.
-#[derive(Debug)]
-pub(crate) struct Piece<'m> {
-    pub(crate) start: u64,
-    pub(crate) end: u64,
-    pub(crate) content: Content<'m>,
-}
-
-/// What a piece holds.
-#[derive(Debug)]
-pub(crate) enum Content<'m> {
-    /// Pages of a pages image.
-    Pages(Stored<'m>),
-    /// Bytes of a file below the root that was given.
-    File {
-        /// CRIU's id of the file.
-        id: u32,
-        /// Where the piece begins in it, in bytes.
-        offset: u64,
-    },
-    /// Zeros: memory that was never written.
-    Zeros,
-    /// The checkpoint doesn't have it.
-    Absent(Absence),
-}
-
-/// A place in a pages image.
-#[derive(Debug)]
-pub(crate) struct Stored<'m> {
-    extents: &'m Extents,
-    /// Which dump: 0 is the one that was opened, its parent 1, ...
-    pub(crate) layer: usize,
-    /// Where the piece begins, in bytes.
-    pub(crate) offset: u64,
-    entry: u64,
-}
-
-impl Stored<'_> {
-    /// How errors name the pages image.
-    pub(crate) fn image(&self) -> &str {
-        let file = self.extents.layer(self.layer);
-        file.map_or("", |file| file.name.as_str())
-    }
-
-    /// Reads from `skip` bytes behind the beginning of the piece on.
-    pub(crate) fn read(&self, buffer: &mut [u8], skip: u64) -> Result<()> {
-        match self.extents.layer(self.layer) {
-            Some(file) => file.read(buffer, self.offset.saturating_add(skip), self.entry),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Why there is nothing to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Absence {
-    /// No area of the task.
-    Unmapped,
-    /// Left to a lazy server.
-    Lazy,
-    /// Said to be in a pre-dump, which doesn't have it.
-    Lost,
-    /// The checkpoint has no pagemap of the task.
-    NoPagemap,
-    /// In the file that is mapped, of which the checkpoint has only the name.
-    InFile,
-    /// In a shared segment whose images are missing.
-    NoSegment,
-    /// Made by the kernel: the vsyscall page, the vDSO's variables, a ring.
-    Kernel,
-}
-
-impl fmt::Display for Absence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Absence::Unmapped => "nothing is mapped there",
-            Absence::Lazy => "the page was left to a lazy server",
-            Absence::Lost => "the page is said to be in a pre-dump, which doesn't have it",
-            Absence::NoPagemap => "the checkpoint has no pagemap of the task",
-            Absence::InFile => {
-                "the page is in the mapped file, which is not part of the checkpoint"
-            }
-            Absence::NoSegment => "the images of the shared memory segment are missing",
-            Absence::Kernel => "the kernel makes this area itself",
-        })
-    }
 }
 
 impl Checkpoint {
@@ -315,144 +229,6 @@ impl Memory {
             )),
             _ => error,
         }
-    }
-
-    /// Hands over what is at a range of addresses, in order and without gaps.
-    pub(crate) fn walk<'m>(
-        &'m self,
-        range: Range<u64>,
-        each: &mut dyn FnMut(Piece<'m>) -> Result<()>,
-    ) -> Result<()> {
-        let areas = &self.space.areas;
-        let mut at = range.start;
-        let first = areas.partition_point(|area| area.end <= range.start);
-        for area in areas.get(first..).unwrap_or_default() {
-            if area.start >= range.end {
-                break;
-            }
-            if at < area.start {
-                each(absent(at..area.start, Absence::Unmapped))?;
-            }
-            let start = area.start.max(range.start);
-            at = area.end.min(range.end);
-            self.walk_area(area, start..at, each)?;
-        }
-        if at < range.end {
-            each(absent(at..range.end, Absence::Unmapped))?;
-        }
-        Ok(())
-    }
-
-    /// The same, inside one area.
-    pub(crate) fn walk_area<'m>(
-        &'m self,
-        area: &Area,
-        range: Range<u64>,
-        each: &mut dyn FnMut(Piece<'m>) -> Result<()>,
-    ) -> Result<()> {
-        let mut at = range.start;
-        if let Some(own) = &self.own {
-            for extent in own.within(range.clone()) {
-                if at < extent.start {
-                    self.walk_behind(area, at..extent.start, each)?;
-                }
-                at = extent.end;
-                each(Piece {
-                    start: extent.start,
-                    end: extent.end,
-                    content: content(own, extent.place),
-                })?;
-            }
-        }
-        if at < range.end {
-            self.walk_behind(area, at..range.end, each)?;
-        }
-        Ok(())
-    }
-
-    /// The same, where the task has no pages of its own.
-    fn walk_behind<'m>(
-        &'m self,
-        area: &Area,
-        range: Range<u64>,
-        each: &mut dyn FnMut(Piece<'m>) -> Result<()>,
-    ) -> Result<()> {
-        let behind = self.backing.behind(area);
-        let simple = |content| Piece {
-            start: range.start,
-            end: range.end,
-            content,
-        };
-        // Where the range begins in the file or segment.
-        let base = area.pgoff.saturating_add(range.start - area.start);
-        match behind {
-            Behind::Kernel => each(absent(range, Absence::Kernel)),
-            // Without a pagemap, nothing is known of what was written.
-            Behind::Nothing if self.own.is_none() => each(absent(range, Absence::NoPagemap)),
-            Behind::Nothing => each(simple(Content::Zeros)),
-            Behind::File(id) => match (&self.sysroot, self.backing.file(id)) {
-                (Some(root), Some(file)) if root.has(file) => {
-                    each(simple(Content::File { id, offset: base }))
-                }
-                _ => each(absent(range, Absence::InFile)),
-            },
-            Behind::Segment(id) => {
-                let Some(segment) = self.backing.segment(id) else {
-                    return each(absent(range, Absence::NoSegment));
-                };
-                let limit = base.saturating_add(range.end - range.start);
-                let address = |offset: u64| range.start.saturating_add(offset - base);
-                let mut at = base;
-                for extent in segment.within(base..limit) {
-                    if at < extent.start {
-                        each(zeros(address(at)..address(extent.start)))?;
-                    }
-                    at = extent.end;
-                    each(Piece {
-                        start: address(extent.start),
-                        end: address(extent.end),
-                        content: content(segment, extent.place),
-                    })?;
-                }
-                if at < limit {
-                    each(zeros(address(at)..range.end))?;
-                }
-                Ok(())
-            }
-        }
-    }
-}
-
-fn content(extents: &Extents, place: Place) -> Content<'_> {
-    match place {
-        Place::Pages {
-            layer,
-            offset,
-            entry,
-        } => Content::Pages(Stored {
-            extents,
-            layer,
-            offset,
-            entry,
-        }),
-        Place::Lazy => Content::Absent(Absence::Lazy),
-        Place::Lost => Content::Absent(Absence::Lost),
-    }
-}
-
-fn absent<'m>(range: Range<u64>, why: Absence) -> Piece<'m> {
-    Piece {
-        start: range.start,
-        end: range.end,
-        content: Content::Absent(why),
-    }
-}
-
-fn zeros<'m>(range: Range<u64>) -> Piece<'m> {
-    Piece {
-        start: range.start,
-        end: range.end,
-        content: Content::Zeros,
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Pattern(Kind);
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Bytes(Finder<'static>),
+    Bytes(Box<Finder<'static>>),
     Regex(Regex),
 }
 
@@ -37,7 +37,9 @@ impl Pattern {
             );
             return Err(Error::new(ErrorKind::Value(what)));
         }
-        Ok(Pattern(Kind::Bytes(Finder::new(bytes).into_owned())))
+        Ok(Pattern(Kind::Bytes(Box::new(
+            Finder::new(bytes).into_owned(),
+        ))))
     }
 
     /// What this regular expression matches, over bytes: `.` is any byte but a newline, `\w` and

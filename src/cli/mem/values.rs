@@ -56,7 +56,7 @@ pub(super) fn parse_hex(text: &str) -> Result<Bytes, String> {
         .bytes()
         .filter(|byte| !byte.is_ascii_whitespace() && *byte != b':')
         .collect();
-    if digits.is_empty() || digits.len() % 2 != 0 {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) {
         return Err(wrong());
     }
     let bytes = digits.chunks(2).map(|pair| {
