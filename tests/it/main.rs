@@ -18,6 +18,7 @@ mod descriptors;
 mod errors;
 mod explore;
 mod made_up;
+mod memory;
 mod names;
 mod readme;
 mod schema_facts;
