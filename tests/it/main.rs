@@ -13,6 +13,7 @@
 mod archives;
 mod cli;
 mod contract;
+mod coredump;
 mod corpus;
 mod descriptors;
 mod errors;
