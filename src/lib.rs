@@ -30,6 +30,11 @@
 //!
 //! ```text
 //! cli           one file per subcommand                        (feature `cli`, on by default)
+//! render        text for people: tables, trees, hexadecimal dumps, safe names (feature `cli`)
+//! coredump      ELF core files of dumped tasks
+//! explore       what a checkpoint tells about its tasks: a file for each question
+//! memory        pages through pre-dumps, segments and files: read, searched, patched
+//! checkpoint    a directory or an archive as one thing
 //! json          the JSON contract, both ways, streaming
 //! image         magic, entries, payloads: reader and writer
 //! message       protobuf bytes to dynamic messages and back, without losing anything

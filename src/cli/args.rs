@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::builder::TypedValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::coredump::Coredump;
 use super::mem::Mem;
+use super::options::{From, InOut, Json, SchemaArgs, path};
 
 /// Read, check, edit and write CRIU checkpoint images.
 #[derive(Debug, Parser)]
@@ -25,35 +25,6 @@ pub(super) struct Args {
     pub(super) schema: SchemaArgs,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
-}
-
-/// Where the schema comes from, on every subcommand.
-#[derive(Debug, ClapArgs)]
-#[command(next_help_heading = "Schema")]
-pub(super) struct SchemaArgs {
-    /// Take the schema from this CRIU checkout (any version), or from a directory of .proto files
-    #[arg(
-        long, value_parser = path(),
-        global = true,
-        value_name = "DIR",
-        env = "CRIT_SCHEMA_DIR",
-        hide_env_values = true
-    )]
-    pub(super) schema_dir: Option<PathBuf>,
-    /// Take the schema from a compiled FileDescriptorSet (protoc, buf, `crit schema export`)
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        conflicts_with = "schema_dir"
-    )]
-    pub(super) descriptor_set: Option<PathBuf>,
-    /// Lay the image kinds of this file over the built-in ones (the form of descriptors/images.json)
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(super) descriptors: Vec<PathBuf>,
-    /// Take every entry for this message, whatever the magic says
-    #[arg(long, global = true, value_name = "NAME")]
-    pub(super) message: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -110,13 +81,6 @@ pub(super) enum SchemaCommand {
 }
 
 #[derive(Debug, ClapArgs)]
-pub(super) struct Json {
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
 pub(super) struct SchemaShow {
     /// A magic (PSTREE, 0x50273030), a message (pstree_entry) or an enum
     pub(super) name: String,
@@ -153,22 +117,6 @@ pub(super) struct SchemaExport {
     /// Print the size of what was written as JSON
     #[command(flatten)]
     pub(super) json: Json,
-}
-
-/// Where input comes from and output goes.
-#[derive(Debug, ClapArgs)]
-pub(super) struct InOut {
-    /// Read from this file instead of stdin
-    #[arg(short = 'i', long = "in", alias = "input", value_name = "FILE", value_parser = path())]
-    pub(super) input: Option<PathBuf>,
-    /// Write to this file instead of stdout: whole, or not at all
-    #[arg(short = 'o', long = "out", alias = "output", value_name = "FILE", value_parser = path())]
-    pub(super) output: Option<PathBuf>,
-}
-
-/// Any path, also an empty one, which upstream takes for stdin or stdout.
-fn path() -> impl TypedValueParser<Value = PathBuf> {
-    clap::builder::OsStringValueParser::new().map(PathBuf::from)
 }
 
 #[derive(Debug, ClapArgs)]
@@ -320,14 +268,6 @@ pub(super) struct List {
     pub(super) largest: bool,
     #[command(flatten)]
     pub(super) json: Json,
-}
-
-/// Images inside a checkpoint.
-#[derive(Debug, ClapArgs)]
-pub(super) struct From {
-    /// Look for the image in this archive or directory, by its name there
-    #[arg(long, value_name = "DIR|ARCHIVE")]
-    pub(super) from: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 use serde::Serialize;
 
-use super::args::{Json, SchemaArgs};
+use super::options::{Json, SchemaArgs};
 use super::output::{Output, print};
 use super::progress::Progress;
 use super::report::{report, say, warn};

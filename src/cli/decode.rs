@@ -4,7 +4,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::args::{BigInts, Decode, From, SchemaArgs, Show};
+use super::args::{BigInts, Decode, Show};
+use super::options::{From, SchemaArgs};
 use super::output::Output;
 use super::report::{say, warn};
 use super::{input, source};

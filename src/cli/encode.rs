@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::args::{Dialect, Encode, SchemaArgs};
+use super::args::{Dialect, Encode};
+use super::options::SchemaArgs;
 use super::output::Output;
 use super::{input, source};
 use crate::error::Result;

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::args::{Info, SchemaArgs};
+use super::args::Info;
+use super::options::SchemaArgs;
 use super::output::Output;
 use super::report::report;
 use super::{input, source};

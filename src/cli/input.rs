@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::args::From;
+use super::options::From;
 use super::report::warn;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::args::{List, SchemaArgs};
+use super::args::List;
+use super::options::SchemaArgs;
 use super::output::print;
 use super::report::{report, warn};
 use super::source;

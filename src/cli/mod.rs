@@ -8,6 +8,7 @@ mod info;
 mod input;
 mod ls;
 mod mem;
+mod options;
 mod output;
 mod progress;
 mod report;

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::args::{SchemaArgs, SchemaCheck, SchemaCommand, SchemaDiff, SchemaExport, SchemaShow};
+use super::args::{SchemaCheck, SchemaCommand, SchemaDiff, SchemaExport, SchemaShow};
+use super::options::SchemaArgs;
 use super::output::{Output, print};
 use super::report::say;
 use super::source;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::args::SchemaArgs;
+use super::options::SchemaArgs;
 use crate::error::{Error, Result};
 use crate::schema::Schema;
 

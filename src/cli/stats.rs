@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::args::{OneCheckpoint, SchemaArgs};
+use super::args::OneCheckpoint;
+use super::options::SchemaArgs;
 use super::output::print;
 use super::report::{say, warn};
 use super::source;

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::args::{Explore, SchemaArgs, Topic};
+use super::args::{Explore, Topic};
+use super::options::SchemaArgs;
 use super::output::Output;
 use super::report::warn;
 use super::source;

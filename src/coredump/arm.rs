@@ -5,8 +5,8 @@
 
 use object::elf;
 
-use super::arch::{Note, Registers, list, missing, words};
 use super::bytes::Bytes;
+use super::registers::{Note, Registers, list, missing, words};
 use crate::error::Result;
 use crate::message::Record;
 

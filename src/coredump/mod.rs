@@ -8,6 +8,7 @@ mod arch;
 mod arm;
 mod bytes;
 mod notes;
+mod registers;
 mod segments;
 mod x86;
 
@@ -22,7 +23,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explore::Task;
 use crate::memory::{Content, Memory};
-use arch::Note;
+use registers::Note;
 use segments::Segment;
 
 /// How many bytes of memory are read at a time.

@@ -2,8 +2,9 @@
 
 use object::elf;
 
-use super::arch::{Machine, Note, Registers};
+use super::arch::Machine;
 use super::bytes::Bytes;
+use super::registers::{Note, Registers};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explore::{Task, TaskState};

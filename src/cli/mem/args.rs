@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args as ClapArgs};
 
-use super::values::{AddressRange, parse_address, parse_hex, parse_protection, parse_range};
-use crate::cli::args::Json;
+use super::values::{AddressRange, Bytes, parse_address, parse_hex, parse_protection, parse_range};
+use crate::cli::options::Json;
 
 #[derive(Debug, ClapArgs)]
 #[command(group = ArgGroup::new("what").multiple(false))]
@@ -66,7 +66,3 @@ pub(in crate::cli) struct Mem {
     #[command(flatten)]
     pub(super) json: Json,
 }
-
-/// Bytes on the command line: one value, not a list of numbers.
-#[derive(Debug, Clone)]
-pub(super) struct Bytes(pub(super) Vec<u8>);

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 pub(super) use args::Mem;
 
-use super::args::SchemaArgs;
+use super::options::SchemaArgs;
 use super::output::Output;
 use super::report::{report, warn};
 use super::source;

@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use super::args::Bytes;
-
 /// How many bytes are read where nothing is said.
 const LENGTH: u64 = 256;
+
+/// Bytes on the command line: one value, not a list of numbers.
+#[derive(Debug, Clone)]
+pub(super) struct Bytes(pub(super) Vec<u8>);
 
 /// A range of addresses.
 #[derive(Debug, Clone)]
