@@ -65,6 +65,13 @@ impl Machine {
         }
     }
 
+    pub(super) fn elf_flags(self) -> elf::FileFlags {
+        match self {
+            Machine::Arm => elf::EF_ARM_EABI_VER5,
+            _ => elf::FileFlags::default(),
+        }
+    }
+
     /// The registers in a core image.
     pub(super) fn registers(self, core: Record<'_>) -> Result<Registers> {
         let message = match self {

@@ -177,7 +177,7 @@ fn head(machine: Machine, notes: &[Note], segments: &[Segment], page_size: u64) 
             e_type: elf::ET_CORE,
             e_machine: machine.elf_machine(),
             e_entry: 0,
-            e_flags: elf::FileFlags::default(),
+            e_flags: machine.elf_flags(),
         })
         .map_err(invalid)?;
     writer.write_align_program_headers();

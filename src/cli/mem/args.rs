@@ -1,5 +1,6 @@
 //! The options of `crit mem`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args as ClapArgs};
@@ -33,7 +34,7 @@ pub(in crate::cli) struct Mem {
     pub(super) strings: Option<usize>,
     /// Look for a text; exit code 1 when it is nowhere
     #[arg(short = 's', long, value_name = "TEXT", group = "what")]
-    pub(super) search: Option<String>,
+    pub(super) search: Option<OsString>,
     /// Look for bytes, such as 7f454c46 or "7f 45 4c 46"
     #[arg(long, value_name = "BYTES", value_parser = parse_hex, group = "what")]
     pub(super) search_hex: Option<Bytes>,

@@ -1,6 +1,7 @@
 //! `--search`, `--search-hex`, `--search-regex`, `--strings`.
 
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt as _;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -19,7 +20,7 @@ const SHOWN: usize = 80;
 /// The pattern that is asked for, if any.
 pub(super) fn pattern(args: &Mem) -> Result<Option<Pattern>> {
     if let Some(text) = &args.search {
-        Pattern::bytes(text).map(Some)
+        Pattern::bytes(text.as_bytes()).map(Some)
     } else if let Some(bytes) = &args.search_hex {
         Pattern::bytes(&bytes.0).map(Some)
     } else if let Some(expression) = &args.search_regex {
