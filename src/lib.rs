@@ -58,6 +58,7 @@ mod checkpoint;
 pub mod cli;
 pub mod coredump;
 pub mod descriptor;
+pub mod edit;
 mod error;
 pub mod explore;
 mod image;

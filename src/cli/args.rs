@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::coredump::Coredump;
+use super::get::Get;
 use super::mem::Mem;
 use super::options::{From, InOut, Json, SchemaArgs, path};
+use super::set::Set;
 
 /// Read, check, edit and write CRIU checkpoint images.
 #[derive(Debug, Parser)]
@@ -50,6 +52,12 @@ pub(super) enum Command {
     /// List the files of a checkpoint, or several checkpoints
     #[command(args_override_self = true, infer_long_args = true)]
     Ls(List),
+    /// Print values of an image by their paths
+    #[command(args_override_self = true, infer_long_args = true)]
+    Get(Get),
+    /// Change values of an image by their paths, in place
+    #[command(args_override_self = true, infer_long_args = true)]
+    Set(Set),
     /// Look into the memory of tasks: sizes, areas, bytes, strings, search; change bytes
     #[command(args_override_self = true, infer_long_args = true)]
     Mem(Mem),

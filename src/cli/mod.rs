@@ -4,6 +4,7 @@ mod args;
 mod coredump;
 mod decode;
 mod encode;
+mod get;
 mod info;
 mod input;
 mod ls;
@@ -13,6 +14,7 @@ mod output;
 mod progress;
 mod report;
 mod schema;
+mod set;
 mod source;
 mod stats;
 mod x;
@@ -88,6 +90,8 @@ fn dispatch(args: &Args) -> Result<ExitCode> {
         Some(Command::X(explore)) => x::run(explore, &args.schema),
         Some(Command::Stats(stats)) => stats::run(stats, &args.schema),
         Some(Command::Ls(list)) => ls::run(list, &args.schema),
+        Some(Command::Get(get)) => get::run(get, &args.schema),
+        Some(Command::Set(set)) => set::run(set, &args.schema),
         Some(Command::Coredump(coredump)) => coredump::run(coredump, &args.schema),
         Some(Command::Mem(mem)) => mem::run(mem, &args.schema),
         Some(Command::Schema(command)) => schema::run(command, &args.schema),

@@ -30,6 +30,7 @@ pub use encode::{EncodeReport, encode};
 pub use options::{DecodeOptions, Dialect, EncodeOptions};
 
 pub(crate) use address::ip_address;
+pub(crate) use path::{entry_value, json_value, read_text};
 
 /// The name of a unix socket as JSON has it: quoted-printable text, which is ASCII.
 pub(crate) fn unix_name(name: &[u8]) -> String {

@@ -10,7 +10,7 @@ use super::read::{FieldSeed, Reading};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Entry;
 use crate::message::present;
-use crate::schema::{Field, MessageType, Shape, Types};
+use crate::schema::{Field, FieldKind, MessageType, Shape, Types};
 
 impl Entry {
     /// The value at a path such as `tc.comm` or `vmas[3].start`, as `decode` prints it:
@@ -24,7 +24,7 @@ impl Entry {
         let (field, value) = walk(&self.ty, Some(&self.message), &steps, path)?;
         match value {
             None => Ok(serde_json::Value::Null),
-            Some(value) => json_value(&self.ty.types, field, value),
+            Some(value) => json_value(&self.ty.types, field, value, false),
         }
     }
 
@@ -142,6 +142,53 @@ fn read_value(
     }
 }
 
+/// The fields of an entry as pretty JSON.
+pub(crate) fn entry_value(entry: &Entry) -> Result<serde_json::Value> {
+    let mut out = Out::new(None, false);
+    let style = Style {
+        pretty: true,
+        ..Style::default()
+    };
+    out.text.push(b'{');
+    print::members(&mut out, style, &entry.ty, &entry.message)?;
+    out.text.push(b'}');
+    serde_json::from_slice(&out.text)
+        .map_err(|error| Error::new(ErrorKind::Json(error.to_string())))
+}
+
+/// Reads the value of a field, or of one element of its list, out of a text as people type it: in
+/// any form that JSON may have it, without the quotes.
+pub(crate) fn read_text(types: &Types, field: &Field, text: &str, element: bool) -> Result<Value> {
+    use serde_json::Value as Json;
+    let is_text = matches!(field.kind, FieldKind::String | FieldKind::Bytes);
+    let is_json = match text.trim_start().chars().next() {
+        Some('[') => field.repeated && !element,
+        Some('{') => !is_text || text.contains("\"@bytes\""),
+        _ => false,
+    };
+    let json = if is_json {
+        serde_json::from_str(text)
+            .map_err(|error| Error::new(ErrorKind::Json(error.to_string())))?
+    } else {
+        let value = match (&field.kind, text) {
+            (FieldKind::String | FieldKind::Bytes, _) => Json::from(text),
+            (FieldKind::Bool, "true" | "1") => Json::from(true),
+            (FieldKind::Bool, "false" | "0") => Json::from(false),
+            _ => match (text.parse::<i64>(), text.parse::<u64>()) {
+                (Ok(number), _) => Json::from(number),
+                (_, Ok(number)) => Json::from(number),
+                _ => Json::from(text),
+            },
+        };
+        if field.repeated && !element {
+            Json::Array(vec![value])
+        } else {
+            value
+        }
+    };
+    read_value(types, field, element.then_some(0), json)
+}
+
 /// A field name with an optional index.
 struct Step<'a> {
     name: &'a str,
@@ -173,9 +220,19 @@ fn steps(path: &str) -> Result<Vec<Step<'_>>> {
         .collect()
 }
 
-fn json_value(types: &Types, field: &Field, value: &Value) -> Result<serde_json::Value> {
+/// The value of a field as JSON, plain or pretty.
+pub(crate) fn json_value(
+    types: &Types,
+    field: &Field,
+    value: &Value,
+    pretty: bool,
+) -> Result<serde_json::Value> {
     let mut out = Out::new(None, false);
-    print::field_value(&mut out, Style::default(), types, field, value)?;
+    let style = Style {
+        pretty,
+        ..Style::default()
+    };
+    print::field_value(&mut out, style, types, field, value)?;
     serde_json::from_slice(&out.text)
         .map_err(|error| Error::new(ErrorKind::Json(error.to_string())))
 }

@@ -16,6 +16,7 @@ mod contract;
 mod coredump;
 mod corpus;
 mod descriptors;
+mod edit;
 mod errors;
 mod explore;
 mod made_up;

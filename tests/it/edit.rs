@@ -1,0 +1,188 @@
+//! `crit get` and `crit set`: values of an image by their paths.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::json;
+
+use super::support::{crit, crit_in, fresh_dir, image};
+
+/// A folder with one image in it.
+fn folder(path: &str) -> (tempfile::TempDir, String) {
+    let dir = fresh_dir();
+    let name = path.rsplit('/').next().unwrap().to_owned();
+    fs::write(dir.path().join(&name), image(path)).unwrap();
+    (dir, name)
+}
+
+#[test]
+fn values_are_printed_by_their_paths() {
+    let get = |args: &[&str]| crit(&[&["get"], args].concat(), b"").quiet().text();
+    assert_eq!(get(&["simple/core-100.img", "tc.comm"]), "workload\n");
+    assert_eq!(
+        get(&["simple/core-100.img", "thread_info.gpregs.mode"]),
+        "NATIVE\n"
+    );
+    let all = get(&["sockets/files.img", "entries[type=INETSK].isk.src_port"]);
+    let lines: Vec<&str> = all.lines().collect();
+    assert_eq!(lines[0], "entries[26].isk.src_port = 36089");
+    // Entries without the field are left out where many are asked.
+    assert_eq!(get(&["sockets/files.img", "entries[*].isk.src_port"]), all);
+    let json = crit(
+        &[
+            "get",
+            "simple/fs-100.img",
+            "umask",
+            "entries[0].cwd_id",
+            "--json",
+        ],
+        b"",
+    );
+    let expected = json!([{"path": "entries[0].umask", "value": 18},
+                          {"path": "entries[0].cwd_id", "value": 14}]);
+    assert_eq!(json.quiet().json(), expected);
+}
+
+#[test]
+fn a_value_is_set_in_any_form_that_its_field_takes_and_nothing_else_changes() {
+    let (dir, name) = folder("sockets/files.img");
+    let set = |args: &[&str]| crit_in(dir.path(), &[&["set", &name], args].concat(), b"").quiet();
+    let change = "entries[isk.src_port=36089].isk.src_addr=10.0.0.1";
+    let text = set(&[change]).text();
+    let line = "entries[26].isk.src_addr: [\"127.0.0.1\"] -> [\"10.0.0.1\"]\n";
+    assert!(text.starts_with(line), "{text}");
+    set(&[
+        "entries[26].isk.state=LISTEN",
+        "entries[26].isk.src_port=0x1f90",
+    ]);
+    set(&["entries[id=1].reg.name=/a \"b\"/\u{fc}"]);
+    let mut expected = crit(&["decode", "-i", "sockets/files.img"], b"")
+        .quiet()
+        .json();
+    for entry in expected["entries"].as_array_mut().unwrap() {
+        if entry["isk"]["src_port"] == 36089 {
+            entry["isk"]["src_addr"] = json!([0x0100_000a]);
+        }
+    }
+    let entries = &mut expected["entries"];
+    entries[26]["isk"]["state"] = json!(10);
+    entries[26]["isk"]["src_port"] = json!(8080);
+    entries[0]["reg"]["name"] = json!("/a \"b\"/\u{fc}");
+    let decoded = crit_in(dir.path(), &["decode", "-i", &name], b"")
+        .quiet()
+        .json();
+    assert_eq!(decoded, expected);
+}
+
+#[test]
+fn lists_grow_and_shrink_and_fields_and_entries_go() {
+    let (dir, name) = folder("simple/core-100.img");
+    let groups = "thread_core.creds.groups";
+    let set = |args: &[&str]| {
+        crit_in(dir.path(), &[&["set", &name], args].concat(), b"")
+            .quiet()
+            .text()
+    };
+    let get = || {
+        crit_in(dir.path(), &["get", &name, groups], b"")
+            .quiet()
+            .text()
+    };
+    set(&[&format!("{groups}=[5,6,7]")]);
+    set(&[&format!("{groups}+=8"), &format!("{groups}-=6")]);
+    assert_eq!(get(), "[5,7,8]\n");
+    set(&[
+        &format!("{groups}[1]=9"),
+        "--delete",
+        &format!("{groups}[0]"),
+    ]);
+    assert_eq!(get(), "[9,8]\n");
+    let text = set(&["--delete", groups]);
+    assert_eq!(text, "entries[0].thread_core.creds.groups: [9,8] -> gone\n");
+    let (dir, name) = folder("sockets/files.img");
+    let count = || {
+        crit_in(dir.path(), &["info", &name], b"").quiet().json()["count"]
+            .as_u64()
+            .unwrap()
+    };
+    let before = count();
+    crit_in(
+        dir.path(),
+        &["set", &name, "--delete", "entries[id=1]"],
+        b"",
+    )
+    .quiet();
+    assert_eq!(count(), before - 1);
+}
+
+#[test]
+fn a_change_that_does_not_fit_leaves_the_image_as_it_was() {
+    let (dir, name) = folder("simple/core-100.img");
+    let before = fs::read(dir.path().join(&name)).unwrap();
+    let refused = |change: &[&str], what: &str| {
+        let run = crit_in(dir.path(), &[&["set", &name], change].concat(), b"");
+        assert_eq!(run.code, 2);
+        assert!(run.stderr.contains(what), "{}", run.stderr);
+        assert!(fs::read(dir.path().join(&name)).unwrap() == before);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    };
+    refused(
+        &["tc.com=x"],
+        "task_core_entry has no field `com`\nhint: did you mean `comm`?",
+    );
+    refused(
+        &["tc.comm=new", "tc.exit_code=abc"],
+        "tc.exit_code: `abc` is not an integer",
+    );
+    refused(
+        &["entries[1].tc.comm=x"],
+        "the image has 1 entries, counted from 0",
+    );
+    refused(&["tc.comm"], "`tc.comm` sets nothing");
+    refused(&["tc.comm.x=1"], "`comm` is no message");
+    refused(
+        &["--delete", "tc.comm"],
+        "required field `tc.comm` is missing",
+    );
+    refused(&["tc.comm+=x"], "is no list");
+    refused(
+        &["thread_info.fpregs.st_space[99]=1"],
+        "has no element 99: it has 32",
+    );
+    refused(&["entries[0]=x"], "which field of it?");
+    let run = crit(&["set", "sockets/files.img", "id=5", "--dry-run"], b"");
+    assert!(
+        run.stderr.contains("entries[FIELD=VALUE].id"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn mode_and_backup_are_kept_and_nothing_is_written_for_nothing() {
+    let (dir, name) = folder("simple/fs-100.img");
+    let path = dir.path().join(&name);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let time = || fs::metadata(&path).unwrap().modified().unwrap();
+    let before = time();
+    let run = |args: &[&str]| {
+        crit_in(dir.path(), &[&["set", &name], args].concat(), b"")
+            .quiet()
+            .text()
+    };
+    assert_eq!(run(&["umask=18"]), "");
+    assert_eq!(
+        run(&["umask=0x3f", "--dry-run"]),
+        "entries[0].umask: 18 -> 63\n"
+    );
+    assert_eq!(
+        (time(), fs::read(&path).unwrap()),
+        (before, image("simple/fs-100.img"))
+    );
+    run(&["umask=63", "--backup", "--json"]);
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(path.clone()), 0o640);
+    let backup = dir.path().join("fs-100.img.bak");
+    assert_eq!(fs::read(&backup).unwrap(), image("simple/fs-100.img"));
+    assert_eq!(mode(backup), 0o640);
+}
