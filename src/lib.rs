@@ -81,7 +81,10 @@ pub use explore::Explorer;
 pub use image::{
     Entry, Head, Image, ImageReader, ImageWriter, Payload, QueuedMessage, Summary, summarize,
 };
-pub use json::{DecodeOptions, DecodeReport, Dialect, EncodeOptions, EncodeReport, decode, encode};
+pub use json::{
+    DecodeOptions, DecodeReport, Dialect, EncodeOptions, EncodeReport, Recoded, decode, encode,
+    recode,
+};
 pub use schema::{
     Change, Contents, EnumInfo, ExportedSet, FieldInfo, Finding, KindInfo, MessageInfo,
     MessageType, Origin, Schema, diff,

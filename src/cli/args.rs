@@ -8,6 +8,7 @@ use super::coredump::Coredump;
 use super::get::Get;
 use super::mem::Mem;
 use super::options::{From, InOut, Json, SchemaArgs, path};
+use super::recode::Recode;
 use super::set::Set;
 
 /// Read, check, edit and write CRIU checkpoint images.
@@ -58,6 +59,9 @@ pub(super) enum Command {
     /// Change values of an image by their paths, in place
     #[command(args_override_self = true, infer_long_args = true)]
     Set(Set),
+    /// Check that images come back byte for byte from their JSON; exit code 1 when one does not
+    #[command(args_override_self = true, infer_long_args = true)]
+    Recode(Recode),
     /// Look into the memory of tasks: sizes, areas, bytes, strings, search; change bytes
     #[command(args_override_self = true, infer_long_args = true)]
     Mem(Mem),

@@ -82,7 +82,7 @@ pub(super) fn run(args: &Coredump, source: &SchemaArgs) -> Result<ExitCode> {
     for task in &tasks {
         match write(args, &checkpoint, &memories, task) {
             Ok(core) => written.push(core),
-            Err(error) if tasks.len() == 1 || error.is_write() => return Err(error),
+            Err(error) if error.is_write() => return Err(error),
             // One task that can't be written does not keep the others.
             Err(error) => {
                 report(&error);
@@ -122,7 +122,18 @@ fn wanted(explorer: &Explorer<'_>, pid: Option<u32>) -> Result<Vec<Task>> {
         ));
     }
     if living.is_empty() {
+        let thread_of = |pid| {
+            explorer
+                .tasks()
+                .ok()?
+                .iter()
+                .find(|task| task.threads.contains(&pid))
+        };
         let what = match pid {
+            Some(pid) if wanted.is_empty() && thread_of(pid).is_some() => {
+                let task = thread_of(pid).map_or(0, |task| task.pid);
+                format!("{pid} is a thread of task {task}: -p {task}")
+            }
             Some(pid) => format!("no living task has the pid {pid}"),
             None => "no task has memory".to_owned(),
         };

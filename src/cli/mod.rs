@@ -12,6 +12,7 @@ mod mem;
 mod options;
 mod output;
 mod progress;
+mod recode;
 mod report;
 mod schema;
 mod set;
@@ -90,6 +91,7 @@ fn dispatch(args: &Args) -> Result<ExitCode> {
         Some(Command::X(explore)) => x::run(explore, &args.schema),
         Some(Command::Stats(stats)) => stats::run(stats, &args.schema),
         Some(Command::Ls(list)) => ls::run(list, &args.schema),
+        Some(Command::Recode(recode)) => recode::run(recode, &args.schema),
         Some(Command::Get(get)) => get::run(get, &args.schema),
         Some(Command::Set(set)) => set::run(set, &args.schema),
         Some(Command::Coredump(coredump)) => coredump::run(coredump, &args.schema),

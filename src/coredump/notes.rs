@@ -72,6 +72,7 @@ pub(super) fn of_task(
         let thread = Thread::read(checkpoint, *tid)?;
         let registers = thread.registers(machine, checkpoint)?;
         notes.push(status(machine, task, &thread, &registers.general));
+        notes.push(Note::core(elf::NT_SIGINFO, vec![0; 128]));
         notes.extend(registers.notes);
     }
     Ok((machine, notes))

@@ -43,13 +43,23 @@ pub(super) fn of_memory(memory: &Memory) -> Result<(Vec<Segment>, BTreeSet<&'sta
             let has_content = match &piece.content {
                 Content::Pages(_) | Content::File { .. } => true,
                 Content::Zeros => length <= LONGEST_HOLE,
-                Content::Absent(why) => {
-                    gaps.extend(gap(*why));
-                    false
+                // Without a segment, a debugger says so; an empty one it would take for zeros.
+                Content::Lost(_) => {
+                    gaps.insert("pages are missing that are said to be in a pre-dump");
+                    return Ok(());
                 }
+                Content::Absent(why) => match gap(*why) {
+                    Some(gap) => {
+                        gaps.insert(gap);
+                        return Ok(());
+                    }
+                    None => false,
+                },
             };
             let last = segments.get_mut(before..).and_then(<[_]>::last_mut);
-            match last.filter(|last| last.has_content == has_content) {
+            let goes_on =
+                |last: &&mut Segment| last.has_content == has_content && last.end == piece.start;
+            match last.filter(goes_on) {
                 Some(last) => last.end = piece.end,
                 None => segments.push(Segment {
                     area: *area,
@@ -61,7 +71,11 @@ pub(super) fn of_memory(memory: &Memory) -> Result<(Vec<Segment>, BTreeSet<&'sta
             Ok(())
         })?;
         // As the kernel has it, memory that was never touched is only named.
-        if !any && !is_of_a_file(area, memory) {
+        let whole = segments.get(before..).is_some_and(|new| {
+            let lengths = new.iter().map(Segment::len);
+            lengths.fold(0, u64::saturating_add) == area.len()
+        });
+        if !any && whole && !is_of_a_file(area, memory) {
             segments.truncate(before);
             segments.push(Segment {
                 area: *area,
@@ -85,7 +99,6 @@ fn gap(why: Absence) -> Option<&'static str> {
         // A debugger reads them from the files, whose names it is told; or they mean nothing to it.
         Absence::InFile | Absence::Kernel | Absence::Unmapped => None,
         Absence::Lazy => Some("pages that were left to a lazy server are missing"),
-        Absence::Lost => Some("pages are missing that are said to be in a pre-dump"),
         Absence::NoPagemap => Some("the task has no pagemap: its memory is missing"),
         Absence::NoSegment => Some("a shared memory segment is missing"),
     }

@@ -21,6 +21,7 @@ mod payload;
 mod print;
 mod quopri;
 mod read;
+mod recode;
 mod scalar;
 mod split;
 mod unknown;
@@ -28,6 +29,7 @@ mod unknown;
 pub use decode::{DecodeReport, decode};
 pub use encode::{EncodeReport, encode};
 pub use options::{DecodeOptions, Dialect, EncodeOptions};
+pub use recode::{Recoded, recode};
 
 pub(crate) use address::ip_address;
 pub(crate) use path::{entry_value, json_value, read_text};

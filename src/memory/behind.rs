@@ -12,6 +12,7 @@ use super::areas::{Area, status};
 use super::extents::Extents;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
+use crate::image::Entry;
 use crate::message::Record;
 use crate::text::Text;
 
@@ -45,6 +46,8 @@ pub(super) enum SegmentId {
     Shared(u64),
     /// A SysV segment, by its id.
     SysV(u64),
+    /// A file that was deleted, whose content is in the checkpoint: a ghost file, by its number.
+    Ghost(u32),
 }
 
 /// A regular file that is mapped.
@@ -61,6 +64,8 @@ struct MappedFiles {
     files: BTreeMap<u32, MappedFile>,
     /// Which segment a memfd is.
     memfds: BTreeMap<u32, u64>,
+    /// Which ghost file a file is.
+    ghosts: BTreeMap<u32, u32>,
 }
 
 /// Files and segments behind the areas of an address space.
@@ -112,11 +117,18 @@ impl<'c> Memories<'c> {
         if let Some(known) = lock().get(&id) {
             return Ok(known.clone());
         }
-        let (SegmentId::Shared(number) | SegmentId::SysV(number)) = id;
-        let mut pages = Extents::open(self.checkpoint, &format!("pagemap-shmem-{number}.img"))?;
-        if let (None, SegmentId::SysV(number)) = (&pages, id) {
-            pages = inline_segment(self.checkpoint, number)?;
-        }
+        let pagemap = |number| {
+            let name = format!("pagemap-shmem-{number}.img");
+            Extents::open(self.checkpoint, &name)
+        };
+        let pages = match id {
+            SegmentId::Shared(number) => pagemap(number)?,
+            SegmentId::SysV(number) => match pagemap(number)? {
+                None => inline_segment(self.checkpoint, number)?,
+                pages => pages,
+            },
+            SegmentId::Ghost(number) => ghost_file(self.checkpoint, number)?,
+        };
         let pages = pages.map(Arc::new);
         Ok(lock().entry(id).or_insert(pages).clone())
     }
@@ -132,9 +144,9 @@ impl Backing {
         if let Some(id) = self.segment_id(area) {
             return Behind::Segment(id);
         }
-        match u32::try_from(area.shmid) {
-            Ok(id) if area.is(status::FILE_PRIVATE | status::FILE_SHARED) => Behind::File(id),
-            _ => Behind::Nothing,
+        match self.file_id(area) {
+            Some(id) => Behind::File(id),
+            None => Behind::Nothing,
         }
     }
 
@@ -161,8 +173,15 @@ impl Backing {
             let id = u32::try_from(area.shmid).ok()?;
             Some(SegmentId::Shared(*self.files.memfds.get(&id)?))
         } else {
-            None
+            let ghost = self.files.ghosts.get(&self.file_id(area)?);
+            ghost.copied().map(SegmentId::Ghost)
         }
+    }
+
+    /// The file that an area maps.
+    fn file_id(&self, area: &Area) -> Option<u32> {
+        let mapped = area.is(status::FILE_PRIVATE | status::FILE_SHARED);
+        u32::try_from(area.shmid).ok().filter(|_| mapped)
     }
 }
 
@@ -196,6 +215,7 @@ impl MappedFiles {
         if !inodes.is_empty() {
             mapped.read_memfds(checkpoint, &inodes)?;
         }
+        mapped.read_ghosts(checkpoint)?;
         Ok(mapped)
     }
 
@@ -204,6 +224,28 @@ impl MappedFiles {
             name: Arc::new(file.text("name").unwrap_or_default()),
             size: file.number("size"),
         });
+    }
+
+    /// Which files were deleted, and have their content in an image.
+    fn read_ghosts(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        /// CRIU before 1.4 marked the number, and had no type.
+        const MARK: u32 = 1 << 31;
+        let fields = ["orig_id", "remap_id", "remap_type"];
+        checkpoint.each_entry("remap-fpath.img", &fields, &mut |record| {
+            let (Some(file), Some(number)) = (record.word("orig_id"), record.word("remap_id"))
+            else {
+                return Ok(());
+            };
+            let is_ghost = match record.enum_name("remap_type") {
+                Some(kind) => kind == "GHOST",
+                None => number & MARK != 0,
+            };
+            if is_ghost {
+                self.ghosts.entry(file).or_insert(number & !MARK);
+            }
+            Ok(())
+        })?;
+        Ok(())
     }
 
     /// Which segments the open memfds are, and what they are called.
@@ -243,6 +285,40 @@ impl fmt::Debug for Memories<'_> {
             .field("checkpoint", &self.checkpoint)
             .finish_non_exhaustive()
     }
+}
+
+/// The content of a ghost file: all in one piece behind the entry, or in chunks of their own entries.
+fn ghost_file(checkpoint: &Checkpoint, number: u32) -> Result<Option<Extents>> {
+    let name = format!("ghost-file-{number:x}.img");
+    let (Some(mut reader), Some(content)) = (
+        checkpoint.image_reader(&name)?,
+        checkpoint.random_access(&name)?,
+    ) else {
+        return Ok(None);
+    };
+    let label = checkpoint.label(&name);
+    let Some(entry) = reader.read_message()? else {
+        return Ok(None);
+    };
+    let behind = |entry: &Entry| {
+        let length = entry.raw.as_ref().map_or(0, |raw| raw.len() as u64);
+        entry.offset + 4 + length
+    };
+    if !entry.record().is("chunks") {
+        let offset = behind(&entry);
+        let length = content.len().saturating_sub(offset);
+        return Ok(Some(Extents::inline(label, content, offset, length)));
+    }
+    let mut pieces = Vec::new();
+    while let Some(entry) = reader.read_message()? {
+        let record = entry.record();
+        let number = |field| record.number(field).unwrap_or(0);
+        let index = pieces.len() as u64 + 1;
+        pieces.push((number("off"), behind(&entry), number("len"), index));
+    }
+    Extents::scattered(label.clone(), content, pieces)
+        .map(Some)
+        .map_err(|error| error.in_file(label))
 }
 
 /// A SysV segment whose bytes follow its entry, as CRIU 3.8 and before wrote them.

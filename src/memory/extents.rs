@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::pagemap::{Held, Pagemap, Run};
 use crate::checkpoint::{Checkpoint, RandomAccess};
-use crate::error::{Error, ErrorKind, Location, Result, Warning};
+use crate::error::{Error, ErrorKind, Result, Warning};
 
 /// Pages in a row that are in one place.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,12 @@ pub(super) enum Place {
     /// Left to a lazy server, which never brought it.
     Lazy,
     /// Said to be in the parent, which does not have it.
-    Lost,
+    Lost {
+        /// The dump that says so, ...
+        layer: usize,
+        /// ... in this entry of its pagemap.
+        entry: u64,
+    },
 }
 
 /// The pages image of one dump of the chain.
@@ -43,10 +48,14 @@ pub(super) enum Place {
 pub(super) struct PagesFile {
     /// How errors name it.
     pub(super) name: String,
+    /// Its name beside the other images.
+    pub(super) file: String,
     /// How errors name the pagemap.
     pub(super) pagemap: String,
     /// `None` when the image is missing.
     content: Option<RandomAccess>,
+    /// Why the parent can't be asked, or what it lacks.
+    parent: String,
 }
 
 /// All pages of an address space, or of a shared memory segment.
@@ -73,11 +82,25 @@ impl Extents {
             layers.push(PagesFile {
                 content: dump.random_access(&pages)?,
                 name: dump.label(&pages),
+                file: pages,
                 pagemap: dump.label(name),
+                parent: "which doesn't have them".to_owned(),
             });
             let needs_parent = pagemap.runs.iter().any(|run| run.held == Held::InParent);
             pagemaps.push(pagemap);
-            next = if needs_parent { dump.parent()? } else { None };
+            if !needs_parent {
+                break;
+            }
+            // A chain that is broken matters to those who read the pages behind the break.
+            let (parent, why) = match dump.parent() {
+                Ok(Some(parent)) => (Some(parent), None),
+                Ok(None) => (None, Some("but there is no parent".to_owned())),
+                Err(error) => (None, Some(format!("but {}", error.kind()))),
+            };
+            if let (Some(why), Some(file)) = (why, layers.last_mut()) {
+                file.parent = why;
+            }
+            next = parent;
         }
         if pagemaps.is_empty() {
             return Ok(None);
@@ -108,10 +131,43 @@ impl Extents {
             }],
             layers: vec![PagesFile {
                 pagemap: name.clone(),
+                file: name.rsplit('/').next().unwrap_or_default().to_owned(),
                 name,
                 content: Some(content),
+                parent: String::new(),
             }],
         }
+    }
+
+    /// Pieces of a file that are scattered over another: offset in the one, offset in the other, and
+    /// length, with the entry that says so.
+    pub(super) fn scattered(
+        name: String,
+        content: RandomAccess,
+        pieces: impl IntoIterator<Item = (u64, u64, u64, u64)>,
+    ) -> Result<Self> {
+        let mut extents = Extents::inline(name, content, 0, 0);
+        extents.list.clear();
+        let mut end_before = 0;
+        for (start, offset, length, entry) in pieces {
+            let wrong = |what: &str| Error::new(ErrorKind::Value(what.to_owned())).in_entry(entry);
+            let end = start.checked_add(length);
+            let end = end.ok_or_else(|| wrong("it reaches beyond byte 2^64 of its file"))?;
+            if start < end_before {
+                return Err(wrong("it begins before the end of the piece before it"));
+            }
+            end_before = end;
+            extents.list.push(Extent {
+                start,
+                end,
+                place: Place::Pages {
+                    layer: 0,
+                    offset,
+                    entry,
+                },
+            });
+        }
+        Ok(extents)
     }
 
     /// What is in a range, as far as there is anything: parts of extents, in order.
@@ -151,24 +207,34 @@ impl Extents {
                 warnings.push(Warning { at, message });
             }
         }
-        let lost = self
-            .list
-            .iter()
-            .filter(|extent| matches!(extent.place, Place::Lost));
-        let bytes = lost.map(|extent| extent.end - extent.start);
-        let lost = bytes.fold(0, u64::saturating_add) / page_size.max(1);
-        if lost > 0 {
+        let lost = self.list.iter().filter_map(|extent| match extent.place {
+            Place::Lost { layer, entry } => Some((extent.end - extent.start, layer, entry)),
+            _ => None,
+        });
+        let bytes = lost.clone().map(|(length, ..)| length);
+        let pages = bytes.fold(0, u64::saturating_add) / page_size.max(1);
+        if let Some((_, layer, entry)) = lost.clone().next() {
+            let error = self.lost(layer, entry);
             warnings.push(Warning {
-                at: Location {
-                    file: self.layers.first().map(|file| file.pagemap.clone()),
-                    ..Location::default()
-                },
-                message: format!(
-                    "{lost} pages are said to be in a pre-dump, which doesn't have them"
-                ),
+                at: error.location().clone(),
+                message: format!("{} ({pages} pages in all)", error.kind()),
             });
         }
         warnings
+    }
+
+    /// The error for pages that a pagemap says are in the parent.
+    pub(super) fn lost(&self, layer: usize, entry: u64) -> Error {
+        let file = self.layers.get(layer);
+        let why = file.map_or("which doesn't have them", |file| file.parent.as_str());
+        let error = Error::new(ErrorKind::Value(format!(
+            "its pages are in the parent, {why}"
+        )));
+        let error = error.in_entry(entry);
+        match file {
+            Some(file) => error.in_file(&file.pagemap),
+            None => error,
+        }
     }
 
     pub(super) fn layer(&self, index: usize) -> Option<&PagesFile> {
@@ -270,7 +336,7 @@ fn lay_over(
                     },
                 });
             }
-            Held::InParent => through(below, range, &mut list),
+            Held::InParent => through(below, range, Place::Lost { layer, entry }, &mut list),
             Held::Lazy => list.push(Extent {
                 start: range.start,
                 end: range.end,
@@ -310,12 +376,12 @@ fn range_of(run: &Run, page_size: u64, end_before: u64) -> Result<Range<u64>> {
     }
 }
 
-/// The parts of a range as the parent has them.
-fn through(below: &[Extent], range: Range<u64>, list: &mut Vec<Extent>) {
+/// The parts of a range as the parent has them; what it has not is at `else_place`.
+fn through(below: &[Extent], range: Range<u64>, else_place: Place, list: &mut Vec<Extent>) {
     let lost = |start, end| Extent {
         start,
         end,
-        place: Place::Lost,
+        place: else_place,
     };
     let mut at = range.start;
     let first = below.partition_point(|extent| extent.end <= range.start);
@@ -360,7 +426,7 @@ mod tests {
         let place = |place| match place {
             Place::Pages { layer, offset, .. } => format!("{layer}:{}", offset / 4096),
             Place::Lazy => "lazy".to_owned(),
-            Place::Lost => "lost".to_owned(),
+            Place::Lost { layer, entry } => format!("lost by {layer}:{entry}"),
         };
         list.iter()
             .map(|e| (e.start / 4096, e.end / 4096, place(e.place)))
@@ -377,9 +443,9 @@ mod tests {
             (11, 12, "1:1"),
             (12, 14, "2:2"),
             (14, 15, "0:0"),
-            (15, 20, "lost"),
+            (15, 20, "lost by 1:2"),
             (20, 24, "2:5"),
-            (24, 35, "lost"),
+            (24, 35, "lost by 0:3"),
         ];
         let expected = expected.map(|(start, end, place)| (start, end, place.to_owned()));
         assert_eq!(flat(&[third, second, first]), expected);

@@ -212,6 +212,7 @@ impl Memory {
                 buffer.fill(0);
                 Ok(())
             }
+            Content::Lost(lost) => Err(lost.error()),
             Content::Absent(why) => Err(self.absent(piece.start.saturating_add(skip), *why)),
         }
     }

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Patch {
-    /// The pages image, by its path: that of the checkpoint with the name behind.
+    /// The pages image, by its name beside the other images.
     pub image: String,
     /// Places in the image, in bytes, and what is written there.
     pub parts: Vec<(u64, Vec<u8>)>,
@@ -24,6 +24,9 @@ impl Memory {
     /// share; or nowhere. Or the bytes are in two images: those of a shared segment and of the task.
     pub fn patch(&self, address: u64, bytes: &[u8]) -> Result<Patch> {
         let wrong = |what: String| Error::new(ErrorKind::Value(what));
+        if bytes.is_empty() {
+            return Err(wrong("no bytes to write".to_owned()));
+        }
         let end = address.checked_add(bytes.len() as u64);
         let end =
             end.ok_or_else(|| wrong("the range reaches beyond the last address".to_owned()))?;
@@ -33,6 +36,7 @@ impl Memory {
             let at = piece.start;
             let stored = match &piece.content {
                 Content::Pages(stored) => stored,
+                Content::Lost(lost) => return Err(lost.error()),
                 Content::Absent(why) => return Err(self.absent(at, *why)),
                 Content::Zeros | Content::File { .. } => {
                     return Err(wrong(format!(
@@ -46,11 +50,11 @@ impl Memory {
                     stored.image()
                 )));
             }
-            let name = image.get_or_insert_with(|| stored.image().to_owned());
-            if name != stored.image() {
+            let name = image.get_or_insert_with(|| stored.file().to_owned());
+            if name != stored.file() {
                 return Err(wrong(format!(
                     "the bytes are in two images, {name} and {}: write them in two steps",
-                    stored.image()
+                    stored.file()
                 )));
             }
             // Reading says whether the image is as long as the pagemap claims.

@@ -116,7 +116,7 @@ impl Memory {
                     Content::Pages(stored) if stored.layer == 0 => pages.here += count,
                     Content::Pages(_) => pages.in_parent += count,
                     Content::Absent(Absence::Lazy) => pages.lazy += count,
-                    Content::Absent(Absence::Lost) => pages.lost += count,
+                    Content::Lost(_) => pages.lost += count,
                     _ => {}
                 }
                 Ok(())

@@ -12,6 +12,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits::MATCH_LENGTH;
 use crate::text::Text;
 
+/// How many bytes of states a regular expression may keep; with less, counted repetitions are slow.
+const DFA_SIZE: usize = 24 << 20;
+
 /// What to look for.
 #[derive(Debug, Clone)]
 pub struct Pattern(Kind);
@@ -50,7 +53,10 @@ impl Pattern {
     ///
     /// It is malformed, or too large.
     pub fn regex(expression: &str) -> Result<Self> {
-        let regex = RegexBuilder::new(expression).unicode(false).build();
+        let regex = RegexBuilder::new(expression)
+            .unicode(false)
+            .dfa_size_limit(DFA_SIZE)
+            .build();
         let regex = regex.map_err(|error| {
             // The error draws the expression with a caret in several lines; the last says why.
             let text = error.to_string();
@@ -99,7 +105,8 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// A pages image is too short, or can't be read; or what `each` returns.
+    /// What `each` returns, at once. A pages image that is missing, too short or can't be read, and pages
+    /// that are said to be in a pre-dump that doesn't have them: when everything else was searched.
     pub fn search(
         &self,
         pattern: &Pattern,
@@ -107,7 +114,13 @@ impl Memory {
         progress: &mut dyn FnMut(u64),
         each: &mut dyn FnMut(Hit) -> Result<()>,
     ) -> Result<()> {
-        let mut found = |address: u64, bytes: &[u8]| each(self.hit(address, bytes));
+        let mut found = |address: u64, bytes: &[u8]| {
+            // The zeros beside what was written are only there for what reaches into them.
+            if bytes.iter().all(|byte| *byte == 0) && self.is_never_written(address, bytes.len()) {
+                return Ok(());
+            }
+            each(self.hit(address, bytes))
+        };
         match &pattern.0 {
             Kind::Bytes(finder) => {
                 let mut scanner = Literal {
@@ -124,6 +137,18 @@ impl Memory {
                 self.sweep(selection, &mut scanner, progress)
             }
         }
+    }
+
+    fn is_never_written(&self, address: u64, length: usize) -> bool {
+        let mut never = true;
+        let walked = self.walk(
+            address..address.saturating_add(length as u64),
+            &mut |piece| {
+                never &= matches!(piece.content, Content::Zeros);
+                Ok(())
+            },
+        );
+        walked.is_ok() && never
     }
 
     fn hit(&self, address: u64, bytes: &[u8]) -> Hit {

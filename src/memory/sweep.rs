@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::areas::Area;
 use super::{Absence, Content, Memory, Piece};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How many bytes are read before they are looked at.
 const WINDOW: usize = 1 << 20;
@@ -41,7 +41,9 @@ impl Selection {
         self
     }
 
-    pub(super) fn has(&self, memory: &Memory, area: &Area) -> bool {
+    /// Whether an area of a task is among them.
+    #[must_use]
+    pub fn has(&self, memory: &Memory, area: &Area) -> bool {
         let named = |kind: &String| {
             let file = || memory.file_of(area);
             let in_path = |path: &crate::text::Text| {
@@ -109,9 +111,10 @@ impl Memory {
                     Content::Pages(_) | Content::File { .. } => {
                         found.present = found.present.saturating_add(length);
                     }
-                    Content::Absent(
-                        Absence::Lazy | Absence::Lost | Absence::NoPagemap | Absence::NoSegment,
-                    ) => found.missing = found.missing.saturating_add(length),
+                    Content::Absent(Absence::Lazy | Absence::NoPagemap | Absence::NoSegment) => {
+                        found.missing = found.missing.saturating_add(length)
+                    }
+                    Content::Lost(_) => found.missing = found.missing.saturating_add(length),
                     _ => {}
                 }
                 Ok(())
@@ -122,7 +125,14 @@ impl Memory {
         found
     }
 
-    /// Shows all of a selection to a scanner. `progress` is told of the bytes that were read.
+    /// How many areas are of a selection.
+    #[must_use]
+    pub fn count_selected(&self, selection: &Selection) -> usize {
+        self.selected(selection).count()
+    }
+
+    /// Shows all of a selection to a scanner. Pages that can't be read are gaps; the first is the error
+    /// at the end. `progress` is told of the bytes that were read.
     pub(super) fn sweep(
         &self,
         selection: &Selection,
@@ -139,11 +149,13 @@ impl Memory {
             filled: 0,
             from: 0,
             address: 0,
+            failed: None,
         };
         for area in self.selected(selection) {
             self.walk_area(area, area.start..area.end, &mut |piece| sweep.piece(&piece))?;
         }
-        sweep.finish()
+        sweep.finish()?;
+        sweep.failed.map_or(Ok(()), Err)
     }
 }
 
@@ -157,6 +169,8 @@ struct Sweep<'s, 'm> {
     from: usize,
     /// The address of the first byte in the buffer.
     address: u64,
+    /// The first page that could not be read: a gap, which does not hide what is behind it.
+    failed: Option<Error>,
 }
 
 impl Sweep<'_, '_> {
@@ -179,6 +193,10 @@ impl Sweep<'_, '_> {
                 }
                 self.begin(piece.end - edge)?;
                 self.take(piece, length - edge..length)
+            }
+            Content::Lost(lost) => {
+                self.failed.get_or_insert_with(|| lost.error());
+                self.finish()
             }
             Content::Absent(_) => self.finish(),
         }
@@ -209,7 +227,10 @@ impl Sweep<'_, '_> {
             let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
             let step = room.len().min(left);
             let room = room.get_mut(..step).unwrap_or_default();
-            self.memory.fill(piece, at, room)?;
+            if let Err(error) = self.memory.fill(piece, at, room) {
+                self.failed.get_or_insert(error);
+                return self.finish();
+            }
             if !matches!(piece.content, Content::Zeros) {
                 (self.progress)(step as u64);
             }

@@ -8,7 +8,7 @@ use super::Memory;
 use super::areas::Area;
 use super::behind::Behind;
 use super::extents::{Extents, Place};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Bytes in a row that are in one place.
 #[derive(Debug)]
@@ -32,8 +32,24 @@ pub(crate) enum Content<'m> {
     },
     /// Zeros: memory that was never written.
     Zeros,
+    /// In a pre-dump, which doesn't have it.
+    Lost(Lost<'m>),
     /// The checkpoint doesn't have it.
     Absent(Absence),
+}
+
+/// Pages that an entry of a pagemap says are in the parent.
+#[derive(Debug)]
+pub(crate) struct Lost<'m> {
+    extents: &'m Extents,
+    layer: usize,
+    entry: u64,
+}
+
+impl Lost<'_> {
+    pub(crate) fn error(&self) -> Error {
+        self.extents.lost(self.layer, self.entry)
+    }
 }
 
 /// A place in a pages image.
@@ -54,6 +70,12 @@ impl Stored<'_> {
         file.map_or("", |file| file.name.as_str())
     }
 
+    /// The name of the pages image beside the other images.
+    pub(crate) fn file(&self) -> &str {
+        let file = self.extents.layer(self.layer);
+        file.map_or("", |file| file.file.as_str())
+    }
+
     /// Reads from `skip` bytes behind the beginning of the piece on.
     pub(crate) fn read(&self, buffer: &mut [u8], skip: u64) -> Result<()> {
         match self.extents.layer(self.layer) {
@@ -71,8 +93,6 @@ pub enum Absence {
     Unmapped,
     /// Left to a lazy server.
     Lazy,
-    /// Said to be in a pre-dump, which doesn't have it.
-    Lost,
     /// The checkpoint has no pagemap of the task.
     NoPagemap,
     /// In the file that is mapped, of which the checkpoint has only the name.
@@ -88,7 +108,6 @@ impl fmt::Display for Absence {
         f.write_str(match self {
             Absence::Unmapped => "nothing is mapped there",
             Absence::Lazy => "the page was left to a lazy server",
-            Absence::Lost => "the page is said to be in a pre-dump, which doesn't have it",
             Absence::NoPagemap => "the checkpoint has no pagemap of the task",
             Absence::InFile => {
                 "the page is in the mapped file, which is not part of the checkpoint"
@@ -219,7 +238,11 @@ fn content(extents: &Extents, place: Place) -> Content<'_> {
             entry,
         }),
         Place::Lazy => Content::Absent(Absence::Lazy),
-        Place::Lost => Content::Absent(Absence::Lost),
+        Place::Lost { layer, entry } => Content::Lost(Lost {
+            extents,
+            layer,
+            entry,
+        }),
     }
 }
 

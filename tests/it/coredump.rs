@@ -146,9 +146,9 @@ fn a_core_of_x86_64_has_every_thread_with_its_registers() {
         let core = core_of(dump, &[]);
         assert!(core.is_64 && core.machine == 62);
         let kinds: Vec<u32> = core.notes.iter().map(|(_, kind, _)| *kind).collect();
-        let thread = [NT_PRSTATUS, NT_FPREGSET, NT_X86_XSTATE];
+        let thread = [NT_PRSTATUS, NT_SIGINFO, NT_FPREGSET, NT_X86_XSTATE];
         let main = [NT_PRSTATUS, NT_PRPSINFO, NT_SIGINFO, NT_AUXV, NT_FILE];
-        let expected = [&main[..], &thread[1..], &thread, &thread].concat();
+        let expected = [&main[..], &thread[2..], &thread, &thread].concat();
         assert_eq!(kinds, expected);
         let statuses = core.all(NT_PRSTATUS);
         let tids: Vec<u64> = statuses
@@ -515,6 +515,30 @@ fn what_a_core_lacks_is_said_and_what_can_not_be_made_is_an_error() {
         "{}",
         run.stderr
     );
+}
+
+#[test]
+fn pages_that_are_known_to_be_missing_have_no_segment() {
+    let dir = copy_of("pattern");
+    let mut pagemap = crit(&["decode", "-i", "pattern/pagemap-9230.img"], b"")
+        .quiet()
+        .json();
+    let entries = pagemap["entries"].as_array_mut().unwrap();
+    entries.last_mut().unwrap()["flags"] = json!("PE_LAZY");
+    let args = ["encode", "-o", "pagemap-9230.img"];
+    crit_in(dir.path(), &args, pagemap.to_string().as_bytes()).quiet();
+    let run = crit_in(dir.path(), &["coredump", ".", "--json"], b"");
+    assert_eq!(run.code, 0);
+    let missing = "pages that were left to a lazy server are missing";
+    assert_eq!(run.json()[0]["missing"], json!([missing]));
+    let core = Core::parse(fs::read(dir.path().join("core.9230")).unwrap());
+    let covers = |address: u64| {
+        let mut loads = core.loads.iter();
+        loads.any(|load| (load.start..load.start + load.in_memory).contains(&address))
+    };
+    // A debugger would take a segment without content for zeros.
+    assert!(!covers(0x7ffc_9159_c000));
+    assert!(covers(0x7ffc_9159_b000) && covers(0x1de7_1000));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use super::support::{crit, crit_in, fresh_dir, image};
+use super::support::{crit, crit_in, fresh_dir, image, images};
 
 /// A folder with one image in it.
 fn folder(path: &str) -> (tempfile::TempDir, String) {
@@ -185,4 +185,50 @@ fn mode_and_backup_are_kept_and_nothing_is_written_for_nothing() {
     let backup = dir.path().join("fs-100.img.bak");
     assert_eq!(fs::read(&backup).unwrap(), image("simple/fs-100.img"));
     assert_eq!(mode(backup), 0o640);
+}
+
+#[test]
+fn images_are_checked_to_come_back_byte_for_byte_from_their_json() {
+    for dump in ["tree", "sockets", "pattern", "v10-simple", "badname"] {
+        let run = crit(&["recode", dump, "--json"], b"").quiet();
+        let rows = run.json();
+        let images = fs::read_dir(images().join(dump))
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let images = images.filter(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let is_image = name.ends_with(".img") || name.starts_with("stats-");
+            is_image && !name.starts_with("pages-") && !name.ends_with(".json")
+        });
+        assert_eq!(rows.as_array().unwrap().len(), images.count(), "{dump}");
+        assert!(
+            rows.as_array()
+                .unwrap()
+                .iter()
+                .all(|row| row["differs_at"].is_null())
+        );
+    }
+    // An integer in more bytes than it needs is one that no CRIU writes.
+    let dir = fresh_dir();
+    let mut wide = image("simple/fs-100.img");
+    assert_eq!(wide[8..], [6, 0, 0, 0, 8, 14, 16, 15, 24, 18]);
+    wide.splice(8..14, [7, 0, 0, 0, 8, 0x8e, 0]);
+    fs::write(dir.path().join("fs-100.img"), &wide).unwrap();
+    fs::write(
+        dir.path().join("pstree.img"),
+        &image("simple/pstree.img")[..20],
+    )
+    .unwrap();
+    let run = crit_in(dir.path(), &["recode", "fs-100.img"], b"");
+    assert_eq!(run.code, 1);
+    let expected = "fs-100.img: differs from byte 8 on by its plain JSON\n\
+                    fs-100.img: differs from byte 8 on by its pretty JSON\n\
+                    0 of 1 images come back byte for byte, 18 B\n";
+    assert_eq!(run.text(), expected);
+    let run = crit_in(dir.path(), &["recode", "."], b"");
+    assert_eq!(run.code, 2);
+    assert!(
+        run.text()
+            .contains("pstree.img: entry 0, offset 0x8: entry length 16 exceeds")
+    );
 }

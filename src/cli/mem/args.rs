@@ -5,8 +5,12 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args as ClapArgs};
 
-use super::values::{AddressRange, Bytes, parse_address, parse_hex, parse_protection, parse_range};
+use super::values::{
+    AddressRange, Bytes, parse_address, parse_hex, parse_protection, parse_range, parse_shortest,
+};
 use crate::cli::options::Json;
+use crate::error::{Error, ErrorKind, Result};
+use crate::memory::Selection;
 
 #[derive(Debug, ClapArgs)]
 #[command(group = ArgGroup::new("what").multiple(false))]
@@ -30,7 +34,7 @@ pub(in crate::cli) struct Mem {
     #[arg(long, group = "what")]
     pub(super) auxv: bool,
     /// Print runs of at least MIN printable characters, with their addresses [4]
-    #[arg(long, value_name = "MIN", num_args = 0..=1, default_missing_value = "4", group = "what")]
+    #[arg(long, value_name = "MIN", num_args = 0..=1, default_missing_value = "4", value_parser = parse_shortest, group = "what")]
     pub(super) strings: Option<usize>,
     /// Look for a text; exit code 1 when it is nowhere
     #[arg(short = 's', long, value_name = "TEXT", group = "what")]
@@ -66,4 +70,39 @@ pub(in crate::cli) struct Mem {
     pub(super) output: Option<PathBuf>,
     #[command(flatten)]
     pub(super) json: Json,
+}
+
+impl Mem {
+    /// Options that would be ignored are refused.
+    pub(super) fn check(&self) -> Result<()> {
+        let searches =
+            self.search.is_some() || self.search_hex.is_some() || self.search_regex.is_some();
+        let one = self.read.is_some() || self.args || self.env || self.auxv || self.write.is_some();
+        let lists_tasks = !one && !searches && self.strings.is_none() && self.pid.is_none();
+        let refused = [
+            (
+                self.context > 0 && !searches,
+                "--context goes with a search",
+            ),
+            (
+                (!self.region.is_empty() || self.prot.is_some()) && (one || lists_tasks),
+                "--region and --prot go with a search, --strings, or the areas of a task (-p)",
+            ),
+            (
+                self.output.is_some() && self.write.is_some(),
+                "--write changes the image in its place: no --output",
+            ),
+        ];
+        match refused.iter().find(|(wrong, _)| *wrong) {
+            Some((_, what)) => Err(Error::new(ErrorKind::Value((*what).to_owned()))),
+            None => Ok(()),
+        }
+    }
+
+    /// The areas that --region and --prot ask for.
+    pub(super) fn selection(&self) -> Selection {
+        let selection = Selection::default().protection(self.prot.unwrap_or(0));
+        let kinds = self.region.iter();
+        kinds.fold(selection, |selection, kind| selection.kind(kind))
+    }
 }

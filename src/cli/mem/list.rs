@@ -104,7 +104,9 @@ pub(super) fn regions(command: &Command<'_>, pid: u32, out: &mut dyn Write) -> R
     command.task()?;
     let memory = command.memory(pid)?;
     warn(&memory.warnings(), 0, command.checkpoint.name());
-    let regions = memory.regions();
+    let selection = command.args.selection();
+    let mut regions = memory.regions();
+    regions.retain(|region| selection.has(&memory, &region.area));
     if command.args.json.json {
         print_json(out, &regions)?;
         return Ok(ExitCode::SUCCESS);

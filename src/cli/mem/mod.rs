@@ -33,6 +33,7 @@ pub(super) fn run(args: &Mem, source: &SchemaArgs) -> Result<ExitCode> {
         checkpoint: &checkpoint,
         memories: Memories::new(&checkpoint),
     };
+    args.check()?;
     if let Some(address) = args.write {
         return write::run(&command, address);
     }
@@ -89,12 +90,24 @@ impl Command<'_> {
             let living = tasks.into_iter().filter(Task::has_resources);
             return Ok(living.collect());
         };
-        let found = tasks.into_iter().find(|task| task.pid == pid);
-        found.map(|task| vec![task]).ok_or_else(|| {
-            let what = format!("no task has the pid {pid}");
-            let error = Error::new(ErrorKind::Value(what)).in_file(self.checkpoint.name());
-            error.with_hint(format!("`crit mem {}` lists them", self.checkpoint.name()))
-        })
+        let wrong =
+            |what: String| Error::new(ErrorKind::Value(what)).in_file(self.checkpoint.name());
+        match tasks.iter().find(|task| task.pid == pid) {
+            Some(task) if task.has_resources() => Ok(vec![task.clone()]),
+            Some(_) => Err(wrong(format!("task {pid} has ended: it has no memory"))),
+            None => {
+                let error = wrong(format!("no task has the pid {pid}"));
+                Err(
+                    match tasks.iter().find(|task| task.threads.contains(&pid)) {
+                        Some(task) => {
+                            error.with_hint(format!("it is a thread of task {}", task.pid))
+                        }
+                        None => error
+                            .with_hint(format!("`crit mem {}` lists them", self.checkpoint.name())),
+                    },
+                )
+            }
+        }
     }
 
     /// The one task that is asked about.
@@ -130,7 +143,14 @@ impl Command<'_> {
             let result = self.memory(task.pid).and_then(|memory| {
                 let result = each(&task, &memory);
                 let mut new = memory.warnings();
-                new.retain(|warning| !said.contains(warning));
+                // What is an error is not said twice.
+                let failed = result
+                    .as_ref()
+                    .err()
+                    .and_then(|error| error.location().file.clone());
+                new.retain(|warning| {
+                    !said.contains(warning) && (failed.is_none() || warning.at.file != failed)
+                });
                 warn(&new, 0, self.checkpoint.name());
                 said.extend(new);
                 result

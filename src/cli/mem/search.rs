@@ -30,12 +30,17 @@ pub(super) fn pattern(args: &Mem) -> Result<Option<Pattern>> {
     }
 }
 
-fn selection(args: &Mem) -> Selection {
-    let mut selection = Selection::default().protection(args.prot.unwrap_or(0));
-    for kind in &args.region {
-        selection = selection.kind(kind);
+/// A mistyped kind would be a silent no.
+fn none_selected(args: &Mem) {
+    if args.region.is_empty() && args.prot.is_none() {
+        return;
     }
-    selection
+    say(
+        "crit: warning: no area is of this kind, or maps a file with this in its path, and has these rights",
+    );
+    say(
+        "hint: kinds are heap, stack, anon, file, shmem, memfd, sysv, vdso, vvar, vsyscall, packet",
+    );
 }
 
 /// A hit with what is around it.
@@ -73,10 +78,14 @@ pub(super) fn search(
     out: &mut dyn Write,
 ) -> Result<ExitCode> {
     let args = command.args;
-    let selection = selection(args);
+    let selection = args.selection();
     let mut hits = 0u64;
+    let mut selected = 0;
+    // Images are named from here on.
+    let folder = command.checkpoint.label("");
     let mut printer = Printer::new(out, args.json.json);
-    let all = command.each_memory(&mut |_, memory| {
+    let result = command.each_memory(&mut |_, memory| {
+        selected += memory.count_selected(&selection);
         let mut progress = progress("searching", command, memory, &selection);
         memory.search(
             pattern,
@@ -85,11 +94,17 @@ pub(super) fn search(
             &mut |hit| {
                 hits += 1;
                 let context = (args.context > 0).then(|| Context::of(memory, &hit, args.context));
-                printer.hit(HitInContext { hit, context })
+                printer.hit(&folder, HitInContext { hit, context })
             },
         )
-    })?;
-    printer.end()?;
+    });
+    // JSON is whole also when something went wrong.
+    let end = printer.end();
+    let all = result?;
+    end?;
+    if selected == 0 {
+        none_selected(args);
+    }
     Ok(match (all, hits) {
         (true, 0) => ExitCode::from(1),
         (all, _) => code(all),
@@ -130,10 +145,10 @@ pub(super) fn strings(
     out: &mut dyn Write,
 ) -> Result<ExitCode> {
     let args = command.args;
-    let selection = selection(args);
+    let selection = args.selection();
     let several = args.pid.is_none() && command.tasks()?.len() > 1;
     let mut printer = Printer::new(out, args.json.json);
-    let all = command.each_memory(&mut |task, memory| {
+    let result = command.each_memory(&mut |task, memory| {
         let mut progress = progress("reading", command, memory, &selection);
         memory.strings(
             shortest,
@@ -144,8 +159,10 @@ pub(super) fn strings(
                 printer.text(FoundIn { pid, found }, several)
             },
         )
-    })?;
-    printer.end()?;
+    });
+    let end = printer.end();
+    let all = result?;
+    end?;
     Ok(code(all))
 }
 
@@ -164,10 +181,10 @@ impl<'w> Printer<'w> {
         }
     }
 
-    fn hit(&mut self, hit: HitInContext) -> Result<()> {
+    fn hit(&mut self, folder: &str, hit: HitInContext) -> Result<()> {
         match self {
             Printer::Json(elements) => elements.add(&hit),
-            Printer::Text(out) => print_hit(*out, &hit).map_err(Error::writing),
+            Printer::Text(out) => print_hit(*out, folder, &hit).map_err(Error::writing),
         }
     }
 
@@ -195,14 +212,14 @@ impl<'w> Printer<'w> {
 }
 
 /// `PID ADDRESS KIND PLACE MATCH`, and the context below.
-fn print_hit(out: &mut dyn Write, found: &HitInContext) -> std::io::Result<()> {
+fn print_hit(out: &mut dyn Write, folder: &str, found: &HitInContext) -> std::io::Result<()> {
     let hit = &found.hit;
     let bytes = hit.found.as_bytes();
     let shown = printable_bytes(bytes.get(..SHOWN).unwrap_or(bytes));
     let more = if bytes.len() > SHOWN { "..." } else { "" };
     let place = match (&hit.image, hit.offset) {
         (Some(image), Some(offset)) => {
-            let name = image.rsplit('/').next().unwrap_or(image);
+            let name = image.strip_prefix(folder).unwrap_or(image);
             format!("{}+0x{offset:x}", printable(name))
         }
         _ => "-".to_owned(),

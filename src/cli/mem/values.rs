@@ -41,7 +41,7 @@ pub(super) fn parse_range(text: &str) -> Result<AddressRange, String> {
         (parse_address(start)?, parse_address(end)?)
     } else {
         let start = parse_address(text)?;
-        (start, start.checked_add(LENGTH).ok_or_else(too_far)?)
+        (start, start.saturating_add(LENGTH))
     };
     if start >= end {
         return Err(format!("`{text}` has no bytes"));
@@ -71,6 +71,18 @@ pub(super) fn parse_hex(text: &str) -> Result<Bytes, String> {
         .collect::<Option<Vec<u8>>>()
         .map(Bytes)
         .ok_or_else(wrong)
+}
+
+/// How many characters a string has at least. A directory behind `--strings` is taken for it.
+pub(super) fn parse_shortest(text: &str) -> Result<usize, String> {
+    let number = text.parse().map_err(|_| {
+        format!("`{text}` is no number of characters (DIR stands in front of --strings)")
+    })?;
+    if number == 0 {
+        Err("a string has characters".to_owned())
+    } else {
+        Ok(number)
+    }
 }
 
 /// Rights as `r`, `w`, `x` in any order; `-` is nothing.

@@ -1,7 +1,6 @@
 //! `--write`: bytes over a page of a dump.
 
 use std::io::{Read as _, Write as _};
-use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -37,9 +36,11 @@ pub(super) fn run(command: &Command<'_>, address: u64) -> Result<ExitCode> {
     };
     let memory = command.memory(command.task()?.pid)?;
     let patch = memory.patch(address, &bytes)?;
-    let path = Path::new(&patch.image);
-    let mut source = std::fs::File::open(path).map_err(|e| Error::from(e).in_file(&patch.image))?;
-    let mut output = Output::open(Some(path))?;
+    let folder = args.checkpoint.join(command.checkpoint.images_folder());
+    let path = folder.join(&patch.image);
+    let image = path.display().to_string();
+    let mut source = std::fs::File::open(&path).map_err(|e| Error::from(e).in_file(&image))?;
+    let mut output = Output::open(Some(&path))?;
     patch
         .copy(&mut source, &mut output)
         .map_err(|error| output.error(error))?;
@@ -49,7 +50,7 @@ pub(super) fn run(command: &Command<'_>, address: u64) -> Result<ExitCode> {
         address,
         length: bytes.len(),
         offset: patch.parts.first().map_or(0, |(offset, _)| *offset),
-        image: patch.image,
+        image,
     };
     if args.json.json {
         print_json(&mut out, &written)?;

@@ -113,6 +113,74 @@ fn clean_pages_of_mapped_files_are_read_below_a_sysroot_and_nowhere_else() {
 }
 
 #[test]
+fn the_pages_of_a_deleted_file_are_read_from_its_ghost() {
+    let copy = Copy::of("pattern");
+    let path = "entries[reg.name=/srv/demo/data/pattern.dat].id";
+    let text = crit(&["get", "pattern/files.img", path], b"")
+        .quiet()
+        .text();
+    let id: u32 = text.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
+    let encode = |name: &str, json: Value| {
+        let text = json.to_string();
+        crit_in(copy.0.path(), &["encode", "-o", name], text.as_bytes()).quiet();
+    };
+    let remap = json!({"orig_id": id, "remap_id": 11, "remap_type": "GHOST"});
+    encode(
+        "remap-fpath.img",
+        json!({"magic": "REMAP_FPATH", "entries": [remap]}),
+    );
+    let base64 = |bytes: &[u8]| base64::Engine::encode(&base64::prelude::BASE64_STANDARD, bytes);
+    let ghost = |more: Value| {
+        let mut entry = json!({"uid": 0, "gid": 0, "mode": 33188});
+        entry
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        entry
+    };
+    let content = [
+        b"first page of a ghost".repeat(196),
+        b"the third page".repeat(293),
+    ];
+    // In one piece.
+    let whole = [&content[0][..4096], &[b'-'; 4096], &content[1][..4096]].concat();
+    let entry = ghost(json!({"extra": base64(&whole)}));
+    encode(
+        "ghost-file-b.img",
+        json!({"magic": "GHOST_FILE", "entries": [entry]}),
+    );
+    let read = |range: &str| {
+        let run = copy.mem(&["--read", range, "--json"]).quiet().json();
+        run["hex"].as_str().unwrap().to_owned()
+    };
+    let hex = |text: &[u8]| {
+        text.iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    assert_eq!(read("700000000+21"), hex(b"first page of a ghost"));
+    assert_eq!(read("700002000+9"), hex(b"the third"));
+    // The page that the task wrote to is its own.
+    assert_eq!(read("700001500+10"), hex(b"MARKER-cow"));
+    // In chunks, with a hole between them.
+    let chunk =
+        |off: u64, bytes: &[u8]| json!({"len": bytes.len(), "off": off, "extra": base64(bytes)});
+    let entries = json!([
+        ghost(json!({"chunks": true, "size": 12288})),
+        chunk(0, &content[0][..100]),
+        chunk(8192, &content[1][..4096])
+    ]);
+    encode(
+        "ghost-file-b.img",
+        json!({"magic": "GHOST_FILE", "entries": entries}),
+    );
+    assert_eq!(read("700000000+21"), hex(b"first page of a ghost"));
+    assert_eq!(read("700000064+4"), "00000000");
+    assert_eq!(read("700002000+9"), hex(b"the third"));
+    assert_eq!(copy.mem(&["-s", "the third page"]).code, 0);
+}
+
+#[test]
 fn sizes_and_areas_are_listed_with_what_is_where() {
     let text = crit(&["mem", "pattern"], b"").quiet().text();
     assert!(

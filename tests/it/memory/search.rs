@@ -167,6 +167,85 @@ fn an_archive_is_searched_as_its_directory_is() {
 }
 
 #[test]
+fn a_pages_image_that_is_missing_hides_only_its_own_pages() {
+    let copy = Copy::of("pattern");
+    fs::remove_file(copy.path("pages-1.img")).unwrap();
+    let run = copy.mem(&["-s", "MARKER-", "--json"]);
+    assert_eq!(run.code, 2);
+    assert_eq!(hits(&run).len(), MARKERS.len() - 1);
+    let said =
+        "crit: ./pagemap-shmem-302.img: entry 1: ./pages-1.img is missing, which holds its pages\n";
+    assert_eq!(run.stderr, said);
+}
+
+#[test]
+fn memory_that_was_never_written_is_not_searched() {
+    let zeros = "00".repeat(18);
+    let places = |args: &[&str]| {
+        let run = crit(
+            &[&["mem", "pattern", "--json", "--region", "anon"], args].concat(),
+            b"",
+        );
+        let all = hits(&run).into_iter();
+        all.map(|(address, _)| address).collect::<Vec<_>>()
+    };
+    let (hex, regex) = (
+        places(&["--search-hex", &zeros]),
+        places(&["-r", r"\x00{18}"]),
+    );
+    // The pages of the stacks of the threads that were written to have zeros; those beside them have not.
+    for found in [hex, regex] {
+        assert!(
+            found
+                .iter()
+                .any(|hit| (0x9_0000_1000..0x9_0000_2000).contains(hit))
+        );
+        let untouched = [
+            0x1_0000_2000..0x1_0000_3000u64,
+            0x9_0000_0000..0x9_0000_1000 - 18,
+        ];
+        assert!(
+            !found
+                .iter()
+                .any(|hit| untouched.iter().any(|range| range.contains(hit)))
+        );
+    }
+}
+
+#[test]
+fn options_that_would_be_ignored_are_refused() {
+    let refused = |args: &[&str], what: &str| {
+        let run = crit(&[&["mem", "pattern"], args].concat(), b"");
+        assert_eq!(run.code, 2);
+        assert!(run.stderr.contains(what), "{}", run.stderr);
+    };
+    refused(&["--region", "heap"], "--region and --prot go with");
+    refused(&["--args", "--prot", "r"], "--region and --prot go with");
+    refused(&["--strings", "-c", "3"], "--context goes with a search");
+    refused(&["--write", "0", "-o", "x"], "no --output");
+    refused(&["--write", "1de71ffa"], "no bytes to write");
+    refused(&["--strings", "0"], "a string has characters");
+    let run = crit(&["mem", "--strings", "pattern"], b"");
+    assert!(
+        run.stderr.contains("DIR stands in front of --strings"),
+        "{}",
+        run.stderr
+    );
+    let run = crit(&["mem", "pattern", "-s", "MARKER", "--region", "Heap"], b"");
+    assert_eq!(run.code, 1);
+    assert!(
+        run.stderr.contains("no area is of this kind"),
+        "{}",
+        run.stderr
+    );
+    let areas = crit(
+        &["mem", "pattern", "-p", "9230", "--region", "heap", "--json"],
+        b"",
+    );
+    assert_eq!(areas.quiet().json().as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn a_match_is_found_wherever_it_lies_in_a_large_area_of_many_entries() {
     // An area of 600 pages in runs of a few pages each, at places in the image that do not follow
     // each other: two images, the second of which is the parent's.

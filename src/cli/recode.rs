@@ -1,0 +1,209 @@
+//! `crit recode`.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use clap::Args as ClapArgs;
+use serde::Serialize;
+
+use super::options::{Json, SchemaArgs};
+use super::output::print;
+use super::report::warn;
+use super::source;
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::json::recode;
+use crate::render::{bytes, printable};
+use crate::schema::Schema;
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Recode {
+    /// Images, directories of images, or archives of them
+    #[arg(value_name = "DIR|ARCHIVE|IMAGE", required = true)]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    json: Json,
+}
+
+/// What became of an image.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: String,
+    /// The bytes that its plain JSON gave.
+    bytes: u64,
+    /// The first byte that came back otherwise from the plain JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    differs_at: Option<u64>,
+    /// The same of the pretty JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pretty_differs_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl Row {
+    fn differs(&self) -> bool {
+        self.differs_at.is_some() || self.pretty_differs_at.is_some()
+    }
+}
+
+/// An image that is to be looked at.
+struct Job<'a> {
+    name: String,
+    open: Box<dyn Fn() -> Result<Box<dyn Read + Send>> + Sync + Send + 'a>,
+}
+
+pub(super) fn run(args: &Recode, source: &SchemaArgs) -> Result<ExitCode> {
+    let schema = source::schema(source)?;
+    let mut checkpoints = Vec::new();
+    let mut jobs = Vec::new();
+    for path in &args.paths {
+        if path.is_dir() || is_archive(&schema, path) {
+            let checkpoint = Checkpoint::open_with(&schema, path)?;
+            warn(checkpoint.warnings(), 0, checkpoint.name());
+            checkpoints.push(checkpoint);
+        } else {
+            jobs.push(file(path));
+        }
+    }
+    for checkpoint in &checkpoints {
+        for name in checkpoint.image_names()? {
+            jobs.push(member(checkpoint, name));
+        }
+    }
+    let rows = in_parallel(&jobs, |job| row(&schema, job));
+    let rows: Vec<Row> = rows.into_iter().flatten().collect();
+    let failed = rows.iter().any(|row| row.error.is_some());
+    let differs = rows.iter().any(Row::differs);
+    print(args.json.json.then_some(&rows), || text(&rows))?;
+    Ok(match (failed, differs) {
+        (true, _) => ExitCode::from(2),
+        (false, true) => ExitCode::from(1),
+        (false, false) => ExitCode::SUCCESS,
+    })
+}
+
+/// Whether a file is no image but holds some: it is an archive when it can be opened as one.
+fn is_archive(schema: &Schema, path: &Path) -> bool {
+    Checkpoint::open_with(schema, path).is_ok()
+}
+
+fn file(path: &Path) -> Job<'_> {
+    let name = path.display().to_string();
+    let label = name.clone();
+    Job {
+        name,
+        open: Box::new(move || {
+            let file = File::open(path).map_err(|e| Error::from(e).in_file(&label))?;
+            Ok(Box::new(file))
+        }),
+    }
+}
+
+fn member(checkpoint: &Checkpoint, image: String) -> Job<'_> {
+    Job {
+        name: checkpoint.label(&image),
+        open: Box::new(move || {
+            let missing = || {
+                let what = "it is gone".to_owned();
+                Error::new(ErrorKind::NotACheckpoint(what)).in_file(checkpoint.label(&image))
+            };
+            checkpoint.read(&image)?.ok_or_else(missing)
+        }),
+    }
+}
+
+/// Does all jobs, as many at once as there are processors; the results are in the order of the jobs.
+fn in_parallel<J: Sync, T: Send>(jobs: &[J], work: impl Fn(&J) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let workers = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(jobs.len().max(1));
+    let mut done: Vec<(usize, T)> = thread::scope(|scope| {
+        let worker = || {
+            let mut done = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(job) = jobs.get(index) else {
+                    return done;
+                };
+                done.push((index, work(job)));
+            }
+        };
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(worker)).collect();
+        let mut done = worker();
+        for other in others {
+            done.extend(other.join().into_iter().flatten());
+        }
+        done
+    });
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Recodes an image both ways; `None` for what is no image with messages.
+fn row(schema: &Schema, job: &Job<'_>) -> Option<Row> {
+    let mut row = Row {
+        name: job.name.clone(),
+        bytes: 0,
+        differs_at: None,
+        pretty_differs_at: None,
+        error: None,
+    };
+    for pretty in [false, true] {
+        match recode(schema, &job.name, &job.open, pretty) {
+            Ok(recoded) if pretty => row.pretty_differs_at = recoded.differs_at,
+            Ok(recoded) => {
+                row.bytes = recoded.bytes;
+                row.differs_at = recoded.differs_at;
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::RawImage { .. } | ErrorKind::NotAnImage { .. } => return None,
+                // What CRIU and engines put beside the images has no name of an image.
+                ErrorKind::UnknownMagic(_) | ErrorKind::Empty if !job.name.ends_with(".img") => {
+                    return None;
+                }
+                _ => {
+                    row.error = Some(error.to_string());
+                    break;
+                }
+            },
+        }
+    }
+    Some(row)
+}
+
+fn text(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        let name = printable(&row.name);
+        for (form, at) in [("plain", row.differs_at), ("pretty", row.pretty_differs_at)] {
+            if let Some(at) = at {
+                text.push_str(&format!(
+                    "{name}: differs from byte {at} on by its {form} JSON\n"
+                ));
+            }
+        }
+        if let Some(error) = &row.error {
+            text.push_str(&format!("{}\n", printable(error)));
+        }
+    }
+    let whole = rows
+        .iter()
+        .filter(|row| row.error.is_none() && !row.differs())
+        .count();
+    let size = bytes(
+        rows.iter()
+            .map(|row| row.bytes)
+            .fold(0, u64::saturating_add),
+    );
+    let of = rows.len();
+    text.push_str(&format!(
+        "{whole} of {of} images come back byte for byte, {size}\n"
+    ));
+    text
+}
