@@ -112,7 +112,7 @@ impl Memory {
                         found.present = found.present.saturating_add(length);
                     }
                     Content::Absent(Absence::Lazy | Absence::NoPagemap | Absence::NoSegment) => {
-                        found.missing = found.missing.saturating_add(length)
+                        found.missing = found.missing.saturating_add(length);
                     }
                     Content::Lost(_) => found.missing = found.missing.saturating_add(length),
                     _ => {}
