@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::coredump::Coredump;
+use super::edit::Edit;
 use super::get::Get;
 use super::mem::Mem;
 use super::options::{From, InOut, Json, SchemaArgs, path};
@@ -59,6 +60,9 @@ pub(super) enum Command {
     /// Change values of an image by their paths, in place
     #[command(args_override_self = true, infer_long_args = true)]
     Set(Set),
+    /// Edit an image as pretty JSON, in the editor that VISUAL or EDITOR names
+    #[command(args_override_self = true, infer_long_args = true)]
+    Edit(Edit),
     /// Check that images come back byte for byte from their JSON; exit code 1 when one does not
     #[command(args_override_self = true, infer_long_args = true)]
     Recode(Recode),

@@ -78,7 +78,7 @@ pub(super) fn run(args: &Set, source: &SchemaArgs) -> Result<ExitCode> {
 }
 
 /// Copies the image to a name with this ending.
-fn keep(image: &Path, ending: &str) -> Result<()> {
+pub(super) fn keep(image: &Path, ending: &str) -> Result<()> {
     if ending.is_empty() || ending.contains('/') {
         let what = format!("`{ending}` is no ending of a file's name");
         return Err(Error::new(ErrorKind::Value(what)));

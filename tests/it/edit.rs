@@ -232,3 +232,80 @@ fn images_are_checked_to_come_back_byte_for_byte_from_their_json() {
             .contains("pstree.img: entry 0, offset 0x8: entry length 16 exceeds")
     );
 }
+
+/// Runs `crit edit` on an image with this shell script for an editor; `$1` is the text.
+fn edited(dir: &std::path::Path, script: &str, args: &[&str]) -> (i32, String) {
+    let editor = dir.join("editor");
+    fs::write(&editor, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_crit"))
+        .args([&["edit"], args].concat())
+        .current_dir(dir)
+        .env("EDITOR", &editor)
+        .env_remove("VISUAL")
+        .env("TMPDIR", dir)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap(), said)
+}
+
+#[test]
+fn an_image_is_edited_as_pretty_json_and_reopened_on_a_mistake() {
+    let (dir, name) = folder("simple/fs-100.img");
+    let dir = dir.path();
+    let path = dir.join(&name);
+    let umask = || crit_in(dir, &["get", &name, "umask"], b"").quiet().text();
+    assert_eq!(
+        edited(dir, "true", &[&name]),
+        (0, "crit: nothing was changed\n".to_owned())
+    );
+    let change = r#"sed -i 's/"umask": 18/"umask": "0x3f"/' "$1""#;
+    assert_eq!(
+        edited(dir, change, &[&name, "--backup"]),
+        (0, String::new())
+    );
+    assert_eq!(umask(), "63\n");
+    assert_eq!(
+        fs::read(dir.join("fs-100.img.bak")).unwrap(),
+        image("simple/fs-100.img")
+    );
+    // The second time, what is wrong stands on top, with the line that it has there.
+    let twice = r#"if grep -q '^# ' "$1"; then cp "$1" second; sed -i 's/umsk/umask/; s/63/7/' "$1"
+        else sed -i 's/umask/umsk/' "$1"; fi"#;
+    assert_eq!(edited(dir, twice, &[&name]), (0, String::new()));
+    assert_eq!(umask(), "7\n");
+    let second = fs::read_to_string(dir.join("second")).unwrap();
+    let lines: Vec<&str> = second.lines().collect();
+    assert!(
+        lines[0].contains("unknown field `umsk` in fs_entry"),
+        "{second}"
+    );
+    assert_eq!(lines[1], "# hint: did you mean `umask`?");
+    let place: usize = lines[0]
+        .split("line ")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(lines[place - 1].contains("umsk"), "{second}");
+    // Given up: nothing is written, and what was typed is kept.
+    let before = fs::read(&path).unwrap();
+    let bad = r#"grep -q '^# ' "$1" || sed -i 's/umask/umsk/' "$1""#;
+    let (code, said) = edited(dir, bad, &[&name]);
+    assert_eq!(code, 2);
+    let kept = said
+        .lines()
+        .next()
+        .unwrap()
+        .strip_prefix("crit: what was typed is in ")
+        .unwrap();
+    assert!(fs::read_to_string(kept).unwrap().contains("umsk"));
+    let (code, said) = edited(dir, "false", &[&name]);
+    assert_eq!(code, 2);
+    assert!(said.contains("failed: nothing was changed"), "{said}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
