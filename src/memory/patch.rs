@@ -1,6 +1,8 @@
 //! Bytes of a task's memory changed in the pages image that holds them.
 
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::FileExt as _;
 
 use super::{Content, Memory};
 use crate::error::{Error, ErrorKind, Result};
@@ -74,24 +76,41 @@ impl Memory {
 }
 
 impl Patch {
-    /// Copies the image with the change in it.
+    /// Copies the image into an empty file, with the change in it. Holes stay holes: a pages image may be
+    /// sparse.
     ///
     /// # Errors
     ///
     /// Reading or writing failed.
-    pub fn copy(&self, from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
-        let mut parts: Vec<_> = self.parts.iter().collect();
-        parts.sort();
-        let mut at = 0;
-        for (offset, bytes) in parts {
-            io::copy(&mut from.by_ref().take(offset.saturating_sub(at)), to)?;
-            to.write_all(bytes)?;
-            let skipped = io::copy(&mut from.by_ref().take(bytes.len() as u64), &mut io::sink())?;
-            if skipped < bytes.len() as u64 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            at = offset + skipped;
+    pub fn copy(&self, from: &File, to: &File) -> io::Result<()> {
+        copy_data(from, to)?;
+        for (offset, bytes) in &self.parts {
+            to.write_all_at(bytes, *offset)?;
         }
-        io::copy(from, to).map(drop)
+        Ok(())
     }
+}
+
+/// Copies what is not a hole, to the same places.
+fn copy_data(mut from: &File, mut to: &File) -> io::Result<()> {
+    let length = from.metadata()?.len();
+    to.set_len(length)?;
+    let mut at = 0;
+    while at < length {
+        let start = match rustix::fs::seek(from, rustix::fs::SeekFrom::Data(at)) {
+            Ok(start) => start,
+            // Only a hole is left.
+            Err(rustix::io::Errno::NXIO) => break,
+            Err(error) => return Err(error.into()),
+        };
+        let end = rustix::fs::seek(from, rustix::fs::SeekFrom::Hole(start))?;
+        from.seek(SeekFrom::Start(start))?;
+        to.seek(SeekFrom::Start(start))?;
+        let copied = io::copy(&mut from.take(end - start), &mut to)?;
+        if copied < end - start {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        at = end;
+    }
+    Ok(())
 }

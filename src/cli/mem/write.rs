@@ -39,11 +39,13 @@ pub(super) fn run(command: &Command<'_>, address: u64) -> Result<ExitCode> {
     let folder = args.checkpoint.join(command.checkpoint.images_folder());
     let path = folder.join(&patch.image);
     let image = path.display().to_string();
-    let mut source = std::fs::File::open(&path).map_err(|e| Error::from(e).in_file(&image))?;
+    let source = std::fs::File::open(&path).map_err(|e| Error::from(e).in_file(&image))?;
     let mut output = Output::open(Some(&path))?;
-    patch
-        .copy(&mut source, &mut output)
-        .map_err(|error| output.error(error))?;
+    let copied = match output.file() {
+        Some(file) => patch.copy(&source, file),
+        None => Ok(()),
+    };
+    copied.map_err(|error| output.error(error))?;
     output.commit()?;
     let mut out = Output::open(None)?;
     let written = Written {

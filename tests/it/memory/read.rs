@@ -323,6 +323,17 @@ fn bytes_are_written_over_a_page_of_the_dump_and_nowhere_else() {
     assert_eq!(copy.mem(&["-s", "marker\n-sysv"]).code, 1);
     assert_eq!(copy.mem(&["-s", "marker\nsysv"]).code, 0);
 
+    // A pages image of a terabyte of holes is copied as such.
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(copy.path("pages-3.img"))
+        .unwrap();
+    file.set_len(1 << 40).unwrap();
+    copy.mem(&["--write", "1de71000", "--hex", "77"]).quiet();
+    let sparse = fs::metadata(copy.path("pages-3.img")).unwrap();
+    assert_eq!(sparse.len(), 1 << 40);
+    assert!(std::os::unix::fs::MetadataExt::blocks(&sparse) < 4096);
+
     let refused = |dump: &Path, address: &str, why: &str| {
         let dump = dump.to_str().unwrap();
         let run = crit(&["mem", dump, "--write", address, "--hex", "00"], b"");
