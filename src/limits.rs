@@ -37,6 +37,10 @@ pub const PROTO_DEPTH: usize = 16;
 /// How many files one .proto file may reach by imports. CRIU's largest reaches 26.
 pub const PROTO_IMPORTS: usize = 128;
 
+/// How many names a message may reach for them to be picked out of its .proto files; with more, the
+/// files are compiled whole. CRIU's messages reach about a hundred.
+pub const PROTO_NAMES: usize = 1024;
+
 /// How many parts a dotted name in a .proto file may have.
 pub const PROTO_NAME_PARTS: usize = 64;
 

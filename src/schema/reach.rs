@@ -18,7 +18,7 @@ use prost_reflect::prost_types::{
 use protox::file::{File, FileResolver as _, GoogleFileResolver};
 
 use super::source::{Source, SourceFile};
-use crate::limits::PROTO_IMPORTS;
+use crate::limits::{PROTO_IMPORTS, PROTO_NAMES};
 
 /// The files that were parsed, without names resolved, for all messages that are looked for; `None`
 /// for one that is not there, came compiled or has a mistake.
@@ -66,11 +66,16 @@ pub(super) fn reachable(
         parsed,
         texts: HashMap::new(),
         files: BTreeMap::new(),
+        todo: Vec::new(),
+        left: PROTO_NAMES,
     };
     reach.open(root)?;
     match message {
-        Some(message) => reach.refer(root, &[message.to_owned()])?,
-        None => reach.take_all(root)?,
+        Some(message) => reach.refer(root, vec![message.to_owned()]),
+        None => reach.refer_to_all(root)?,
+    }
+    while let Some((file, components)) = reach.todo.pop() {
+        reach.follow(&file, components)?;
     }
     reach.in_order(root)
 }
@@ -81,6 +86,10 @@ struct Reach<'a> {
     /// What was looked at.
     texts: HashMap<String, Option<SourceFile<'a>>>,
     files: BTreeMap<String, Part>,
+    /// Files with components of names in them that are still to be looked for.
+    todo: Vec<(String, Vec<String>)>,
+    /// How many more may be looked for.
+    left: usize,
 }
 
 /// A file and what is taken of it.
@@ -139,27 +148,32 @@ impl<'a> Reach<'a> {
                 looked_for: BTreeSet::new(),
             },
         );
-        self.refer(name, &references.0)
+        self.refer(name, references.0);
+        Some(())
+    }
+
+    /// Notes names that a file refers to. One after the other, not one inside the other: messages may
+    /// refer to each other in a chain of any length.
+    fn refer(&mut self, name: &str, components: Vec<String>) {
+        if !components.is_empty() {
+            self.todo.push((name.to_owned(), components));
+        }
     }
 
     /// Takes what these names of a file may refer to, here and in the files that it imports.
-    fn refer(&mut self, name: &str, components: &[String]) -> Option<()> {
+    fn follow(&mut self, name: &str, mut components: Vec<String>) -> Option<()> {
         let part = self.files.get_mut(name)?;
-        let mut new: Vec<String> = Vec::new();
-        for component in components {
-            if part.looked_for.insert(component.clone()) {
-                new.push(component.clone());
-            }
-        }
-        if new.is_empty() {
+        components.retain(|component| part.looked_for.insert(component.clone()));
+        self.left = self.left.checked_sub(components.len())?;
+        if components.is_empty() {
             return Some(());
         }
         let proto = Arc::clone(&part.proto);
-        self.take(name, &new)?;
+        self.take(name, &components)?;
         for import in &proto.dependency {
-            if self.files.contains_key(import) || self.may_declare(import, &new) {
+            if self.files.contains_key(import) || self.may_declare(import, &components) {
                 self.open(import)?;
-                self.take(import, &new)?;
+                self.take(import, &components)?;
             }
         }
         Some(())
@@ -193,15 +207,16 @@ impl<'a> Reach<'a> {
                 references.message(message);
             }
         }
-        self.refer(name, &references.0)
+        self.refer(name, references.0);
+        Some(())
     }
 
-    fn take_all(&mut self, name: &str) -> Option<()> {
+    fn refer_to_all(&mut self, name: &str) -> Option<()> {
         let proto = Arc::clone(&self.files.get(name)?.proto);
         let messages = proto.message_type.iter().map(|message| &message.name);
         let enums = proto.enum_type.iter().map(|desc| &desc.name);
-        let all: Vec<String> = messages.chain(enums).flatten().cloned().collect();
-        self.refer(name, &all)
+        self.refer(name, messages.chain(enums).flatten().cloned().collect());
+        Some(())
     }
 
     fn in_order(mut self, root: &str) -> Option<Vec<FileDescriptorProto>> {

@@ -581,6 +581,27 @@ fn chains_of_imports_and_names_without_end_are_refused_in_little_time() {
 }
 
 #[test]
+fn a_chain_of_messages_of_any_length_is_compiled() {
+    for length in [100, 2_000, 30_000] {
+        let mut text =
+            String::from("message pstree_entry { optional uint32 pid = 1; optional m0 m = 99; }\n");
+        for i in 0..length {
+            text.push_str(&format!(
+                "message m{i} {{ optional m{} next = 1; }}\n",
+                i + 1
+            ));
+        }
+        text.push_str(&format!(
+            "message m{length} {{ optional uint32 last = 1; }}\n"
+        ));
+        let dir = folder(&text);
+        let schema = Schema::open(dir.path()).unwrap();
+        assert!(schema.message("pstree_entry").is_ok(), "{length}");
+        assert!(schema.message(&format!("m{length}")).is_ok(), "{length}");
+    }
+}
+
+#[test]
 fn an_import_that_a_message_does_not_need_is_not_looked_into() {
     let dir = folder(
         "import \"broken.proto\"; import \"used.proto\";
