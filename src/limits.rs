@@ -83,8 +83,18 @@ pub const METADATA_FILE: u64 = 16 << 20;
 /// How many directories a chain of `parent` links may have.
 pub const PARENTS: usize = 1000;
 
-/// How many entries of `pstree.img` are looked at: Linux has no more process ids.
-pub const TASKS: usize = 1 << 22;
+/// How many tasks and threads `pstree.img` may have: each has an image, and there are no more than
+/// [`MEMBERS`].
+pub const TASKS: usize = MEMBERS;
+
+/// The largest entry of `pstree.img`, in bytes: one with all ids of [`TASKS`] threads has less.
+pub const TASK_ENTRY: u64 = 2 << 20;
+
+/// How many areas an address space may have; Linux's own limit is 65,530 unless it is raised.
+pub const AREAS: usize = 1 << 23;
+
+/// How many entries a pagemap may have: 16 million runs of pages.
+pub const PAGEMAP_ENTRIES: usize = 1 << 24;
 
 /// How many entries of another image an explorer looks at.
 pub const EXPLORED_ENTRIES: u64 = 1 << 26;
@@ -93,9 +103,12 @@ pub const EXPLORED_ENTRIES: u64 = 1 << 26;
 /// (Upstream's crit prints no tree that is 1,000 levels deep.)
 pub const TREE_DEPTH: usize = 1000;
 
-/// The longest command line or environment that is read out of memory, in bytes: Linux takes no more
-/// than 6 MiB.
-pub const COMMAND_LINE: u64 = 16 << 20;
+/// The longest command line or environment that is read out of memory, in bytes, each string counted
+/// with a pointer of 8 bytes: Linux takes no more.
+pub const COMMAND_LINE: u64 = 6 << 20;
+
+/// How much of command lines and environments an answer about all tasks has, counted in the same way.
+pub const COMMAND_LINES: u64 = 64 << 20;
 
 /// How many bytes of a task's memory are read at once.
 pub const MEMORY_READ: u64 = 1 << 30;
@@ -111,3 +124,7 @@ pub const EXPLORED_ENTRY: u64 = 64 << 20;
 
 /// The largest entry whose long list an explorer reads element by element, in bytes: eight million memory areas.
 pub const SIFTED_ENTRY: u64 = 256 << 20;
+
+/// How many bytes of such an entry the fields beside the list may have that are read. The largest is
+/// the auxiliary vector, with some hundred.
+pub const SIFTED_REST: usize = 64 << 10;

@@ -14,7 +14,11 @@ use crate::limits::{MEMBER_DEPTH, MEMBERS};
 use crate::text::Text;
 
 pub(super) struct Folder {
+    /// The directory by the path that errors show.
     root: PathBuf,
+    /// The same with links resolved, where it is a parent: the kernel does not follow the links of a
+    /// long chain at once.
+    resolved: PathBuf,
 }
 
 impl Folder {
@@ -25,6 +29,7 @@ impl Folder {
         }
         Ok(Folder {
             root: root.to_owned(),
+            resolved: root.to_owned(),
         })
     }
 
@@ -34,7 +39,7 @@ impl Folder {
         let inside = name
             .components()
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        inside.then(|| self.root.join(name))
+        inside.then(|| self.resolved.join(name))
     }
 
     fn metadata(&self, name: &str) -> Result<Option<(PathBuf, fs::Metadata)>> {
@@ -116,9 +121,9 @@ fn is_absence(error: &io::Error) -> bool {
 impl Store for Folder {
     fn members(&self, folder: &str) -> Result<Vec<Member>> {
         let mut found = Vec::new();
-        let root = self.root.join(folder);
+        let root = self.resolved.join(folder);
         self.walk(&root, folder.as_bytes(), 0, &mut found)
-            .map_err(|e| Error::from(e).in_file(root.display().to_string()))?;
+            .map_err(|e| Error::from(e).in_file(self.label(folder)))?;
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
     }
@@ -147,14 +152,17 @@ impl Store for Folder {
     }
 
     fn parent(&self, base: &str) -> Result<Option<ParentLink>> {
-        let link = self.root.join(base).join("parent");
+        let link = self.resolved.join(base).join("parent");
+        let root = self.root.join(base).join("parent");
         match fs::metadata(&link) {
             Ok(metadata) if metadata.is_dir() => {
-                Ok(Some(ParentLink::Elsewhere(Arc::new(Folder { root: link }))))
+                let resolved = fs::canonicalize(&link).unwrap_or(link);
+                let parent = Folder { root, resolved };
+                Ok(Some(ParentLink::Elsewhere(Arc::new(parent))))
             }
             Ok(_) => Err(
                 Error::new(ErrorKind::Io(io::Error::from(io::ErrorKind::NotADirectory)))
-                    .in_file(link.display().to_string()),
+                    .in_file(root.display().to_string()),
             ),
             Err(_) => Ok(fs::read_link(&link)
                 .ok()
@@ -167,7 +175,7 @@ impl Store for Folder {
     }
 
     fn identity(&self, base: &str) -> String {
-        match fs::metadata(self.root.join(base)) {
+        match fs::metadata(self.resolved.join(base)) {
             Ok(metadata) => format!("{}:{}", metadata.dev(), metadata.ino()),
             Err(_) => self.label(base),
         }

@@ -54,7 +54,7 @@ pub struct RandomAccess {
 
 impl RandomAccess {
     /// The part of a file from `base` on, `length` bytes long.
-    pub(super) fn new(file: Arc<File>, base: u64, length: u64) -> Self {
+    pub(crate) fn new(file: Arc<File>, base: u64, length: u64) -> Self {
         RandomAccess { file, base, length }
     }
 
@@ -68,6 +68,24 @@ impl RandomAccess {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.length == 0
+    }
+
+    /// Where the next bytes that are not a hole are, from this offset on, and where the next hole
+    /// begins behind them; the end of the content twice, when only a hole is left. A file system that
+    /// doesn't tell has no holes.
+    pub(crate) fn next_data(&self, offset: u64) -> (u64, u64) {
+        use rustix::fs::{SeekFrom, seek};
+        let end = self.base.saturating_add(self.length);
+        let at = self.base.saturating_add(offset);
+        // The position of the file means nothing to others: all read at offsets.
+        let start = match seek(&*self.file, SeekFrom::Data(at)) {
+            Ok(start) => start.clamp(at, end.max(at)),
+            Err(rustix::io::Errno::NXIO) => end.max(at),
+            Err(_) => at,
+        };
+        let hole = seek(&*self.file, SeekFrom::Hole(start)).unwrap_or(end);
+        let hole = hole.clamp(start, end.max(start));
+        (start - self.base, hole - self.base)
     }
 
     /// Reads bytes from this offset on: fewer than asked for only at the end.

@@ -326,10 +326,21 @@ impl Checkpoint {
         fields: &[&str],
         each: &mut dyn FnMut(Record<'_>) -> Result<()>,
     ) -> Result<bool> {
+        self.each_entry_up_to(EXPLORED_ENTRY, name, fields, each)
+    }
+
+    /// The same, where an entry may have no more than so many bytes.
+    pub(crate) fn each_entry_up_to(
+        &self,
+        most: u64,
+        name: &str,
+        fields: &[&str],
+        each: &mut dyn FnMut(Record<'_>) -> Result<()>,
+    ) -> Result<bool> {
         let Some(mut reader) = self.image_reader(name)? else {
             return Ok(false);
         };
-        reader.limit_entries(EXPLORED_ENTRY);
+        reader.limit_entries(most);
         let mut left = EXPLORED_ENTRIES;
         reader.each_record(fields, &mut |record| {
             left = left.checked_sub(1).ok_or_else(|| {
@@ -400,6 +411,7 @@ impl Checkpoint {
             let nothing = Sift {
                 list: "vmas",
                 fields: &[],
+                beside: &["mm_saved_auxv"],
                 each: &mut |_| Ok(()),
             };
             let Ok(Some(entry)) = self.sift_first(name, nothing) else {

@@ -22,7 +22,7 @@ pub use arch::Machine;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explore::Task;
-use crate::memory::{Content, Memory};
+use crate::memory::{Content, Memory, Piece};
 use registers::Note;
 use segments::Segment;
 
@@ -114,8 +114,7 @@ impl<'m> CoreDump<'m> {
         let mut hole = false;
         for segment in self.segments.iter().filter(|segment| segment.has_content) {
             let offset = end;
-            let range = segment.start..segment.end;
-            self.memory.walk_area(&segment.area, range, &mut |piece| {
+            let mut put = |piece: Piece<'m>| {
                 let length = piece.end - piece.start;
                 let place = offset + (piece.start - segment.start);
                 hole = matches!(piece.content, Content::Zeros);
@@ -135,6 +134,10 @@ impl<'m> CoreDump<'m> {
                     done += step;
                 }
                 Ok(())
+            };
+            let range = segment.start..segment.end;
+            self.memory.walk_area(&segment.area, range, &mut |piece| {
+                piece.without_holes(&mut put)
             })?;
             end += segment.len();
         }

@@ -97,7 +97,7 @@ fn is_of_a_file(area: &Area, memory: &Memory) -> bool {
 fn gap(why: Absence) -> Option<&'static str> {
     match why {
         // A debugger reads them from the files, whose names it is told; or they mean nothing to it.
-        Absence::InFile | Absence::Kernel | Absence::Unmapped => None,
+        Absence::InFile | Absence::BeyondFile | Absence::Kernel | Absence::Unmapped => None,
         Absence::Lazy => Some("pages that were left to a lazy server are missing"),
         Absence::NoPagemap => Some("the task has no pagemap: its memory is missing"),
         Absence::NoSegment => Some("a shared memory segment is missing"),

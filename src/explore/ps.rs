@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::{Explorer, Task, TaskState};
 use crate::error::Result;
-use crate::limits::TREE_DEPTH;
+use crate::limits::{COMMAND_LINES, TREE_DEPTH};
+use crate::memory::start_up_cost;
 use crate::text::Text;
 
 /// A command line or an environment.
@@ -107,6 +108,7 @@ impl Explorer<'_> {
             reached: vec![false; tasks.len()],
             todo: roots.into(),
             options,
+            left: COMMAND_LINES,
         };
         let mut forest = Vec::new();
         let mut unreached = 0;
@@ -127,7 +129,7 @@ impl Explorer<'_> {
         }
     }
 
-    fn process(&self, task: &Task, options: &ProcessOptions) -> Process {
+    fn process(&self, task: &Task, options: &ProcessOptions, left: &mut u64) -> Process {
         let mut process = Process {
             pid: task.pid,
             pgid: task.pgid,
@@ -140,14 +142,29 @@ impl Explorer<'_> {
             env: None,
             children: Vec::new(),
         };
-        if (options.args || options.env) && task.state.is_none_or(TaskState::has_resources) {
+        if (options.args || options.env) && task.has_resources() && *left > 0 {
             let read = self.strings(task, options).unwrap_or_else(|error| {
                 let error =
                     error.in_file(self.checkpoint.label(&format!("pagemap-{}.img", task.pid)));
                 self.failed(&error);
                 (None, None)
             });
-            (process.args, process.env) = read;
+            let cost = cost(&read.0).saturating_add(cost(&read.1));
+            match left.checked_sub(cost) {
+                Some(rest) => {
+                    *left = rest;
+                    (process.args, process.env) = read;
+                }
+                None => {
+                    *left = 0;
+                    let what = format!(
+                        "the command lines of all tasks have more than {} MiB: those from task {} on are left out",
+                        COMMAND_LINES >> 20,
+                        task.pid
+                    );
+                    self.gap(&format!("mm-{}.img", task.pid), what);
+                }
+            }
         }
         process
     }
@@ -183,6 +200,14 @@ impl Explorer<'_> {
     }
 }
 
+/// What strings take, counted as the kernel counts them.
+fn cost(strings: &Option<Strings>) -> u64 {
+    let strings = strings.iter().flatten();
+    strings
+        .map(|text| start_up_cost(text.as_bytes().len() as u64 + 1, 1))
+        .fold(0, u64::saturating_add)
+}
+
 /// Puts processes below their parents, without recursion: a hostile tree is as deep as it is long.
 struct Grower<'e, 'c> {
     explorer: &'e Explorer<'c>,
@@ -193,6 +218,8 @@ struct Grower<'e, 'c> {
     /// The places of roots.
     todo: VecDeque<usize>,
     options: &'e ProcessOptions,
+    /// How much of command lines and environments the answer may still take.
+    left: u64,
 }
 
 impl<'e> Grower<'e, '_> {
@@ -227,7 +254,7 @@ impl<'e> Grower<'e, '_> {
         *reached = true;
         let task = self.tasks.get(at)?;
         Some((
-            self.explorer.process(task, self.options),
+            self.explorer.process(task, self.options, &mut self.left),
             self.children.get(at)?.iter(),
         ))
     }

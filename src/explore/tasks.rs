@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Explorer, names};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::TASKS;
+use crate::limits::{TASK_ENTRY, TASKS};
 use crate::message::Record;
 use crate::text::Text;
 
@@ -124,34 +124,40 @@ impl Explorer<'_> {
         let mut tasks = Vec::new();
         let mut seen = HashSet::new();
         let mut index = 0;
-        let read = self
-            .checkpoint
-            .each_entry("pstree.img", &[], &mut |record| {
-                match task_id(record, "pid") {
-                    None => self.gap("pstree.img", format!("entry {index} has no pid")),
-                    Some(pid) if !seen.insert(pid) => {
-                        self.gap(
-                            "pstree.img",
-                            format!("entry {index}: task {pid} stands twice"),
-                        );
+        let mut threads = 0;
+        let read =
+            self.checkpoint
+                .each_entry_up_to(TASK_ENTRY, "pstree.img", &FIELDS, &mut |record| {
+                    match task_id(record, "pid") {
+                        None => self.gap("pstree.img", format!("entry {index} has no pid")),
+                        Some(pid) if !seen.insert(pid) => {
+                            self.gap(
+                                "pstree.img",
+                                format!("entry {index}: task {pid} stands twice"),
+                            );
+                        }
+                        Some(pid) => {
+                            let task = Task {
+                                pid,
+                                ppid: record.word("ppid").unwrap_or(0),
+                                pgid: task_id(record, "pgid"),
+                                sid: task_id(record, "sid"),
+                                threads: thread_ids(record, pid),
+                                comm: None,
+                                state: None,
+                            };
+                            threads += task.threads.len();
+                            tasks.push(task);
+                        }
                     }
-                    Some(pid) => tasks.push(Task {
-                        pid,
-                        ppid: record.word("ppid").unwrap_or(0),
-                        pgid: task_id(record, "pgid"),
-                        sid: task_id(record, "sid"),
-                        threads: threads(record, pid),
-                        comm: None,
-                        state: None,
-                    }),
-                }
-                index += 1;
-                if index > TASKS {
-                    let what = "more entries than there can be tasks".to_owned();
-                    return Err(Error::new(ErrorKind::Limit(what)));
-                }
-                Ok(())
-            });
+                    index += 1;
+                    if index.max(threads) > TASKS {
+                        let what = format!("more than {TASKS} tasks and threads");
+                        return Err(Error::new(ErrorKind::Limit(what))
+                            .in_file(self.checkpoint.label("pstree.img")));
+                    }
+                    Ok(())
+                });
         let complete = read.unwrap_or_else(|error| {
             self.failed(&error);
             false
@@ -225,6 +231,19 @@ impl Explorer<'_> {
     }
 }
 
+/// What is read of an entry of `pstree.img`.
+const FIELDS: [&str; 9] = [
+    "pid",
+    "ppid",
+    "pgid",
+    "sid",
+    "threads",
+    "ns_pid",
+    "ns_pgid",
+    "ns_sid",
+    "ns_tid.tid",
+];
+
 /// The id of a task or its group or session. CRIUs with nested pid namespaces write a list instead,
 /// whose first element is the id inside the innermost one.
 fn task_id(record: Record<'_>, name: &str) -> Option<u32> {
@@ -233,7 +252,7 @@ fn task_id(record: Record<'_>, name: &str) -> Option<u32> {
         .or_else(|| record.words(&format!("ns_{name}")).first().copied())
 }
 
-fn threads(record: Record<'_>, pid: u32) -> Vec<u32> {
+fn thread_ids(record: Record<'_>, pid: u32) -> Vec<u32> {
     let mut threads = record.words("threads");
     if threads.is_empty() {
         // One list of ids for each thread.

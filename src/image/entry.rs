@@ -60,6 +60,13 @@ impl Entry {
         &mut self.message
     }
 
+    /// Where the bytes of the message end in the image that it was read from: behind its length and
+    /// itself. What follows is its payload or the next entry.
+    pub(crate) fn end_of_message(&self) -> u64 {
+        let length = self.raw.as_ref().map_or(0, |raw| raw.len() as u64);
+        self.offset + 4 + length
+    }
+
     /// Forgets what was read, since it may be changed now.
     pub(crate) fn touched(&mut self) {
         self.raw = None;

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use crate::checkpoint::{Checkpoint, auxv_pairs};
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::AREAS;
 use crate::message::{Record, Sift};
 
 /// A mapping of the whole kernel's making or the task's: one line of `/proc/PID/maps`.
@@ -140,6 +141,16 @@ pub struct AddressSpace {
 /// The fields of an area that are read.
 const FIELDS: [&str; 7] = ["start", "end", "pgoff", "shmid", "prot", "flags", "status"];
 
+/// What is read of an address space besides them.
+const BESIDE: [&str; 6] = [
+    "exe_file_id",
+    "mm_arg_start",
+    "mm_arg_end",
+    "mm_env_start",
+    "mm_env_end",
+    "mm_saved_auxv",
+];
+
 /// Where they stand: looked up once, not for each of 100,000 areas.
 struct Columns([Option<usize>; 7]);
 
@@ -148,19 +159,23 @@ impl Columns {
         Columns(FIELDS.map(|name| record.column(name)))
     }
 
-    fn area(&self, record: Record<'_>) -> Area {
+    fn area(&self, record: Record<'_>) -> Result<Area> {
         let [start, end, pgoff, shmid, prot, flags, status] =
-            self.0.map(|column| record.number_at(column).unwrap_or(0));
-        let word = |value: u64| u32::try_from(value).unwrap_or(0);
-        Area {
+            self.0.map(|column| record.number_at(column));
+        let (Some(start), Some(end)) = (start, end) else {
+            let what = "an area without a start or an end".to_owned();
+            return Err(Error::new(ErrorKind::Value(what)));
+        };
+        let word = |value: Option<u64>| u32::try_from(value.unwrap_or(0)).unwrap_or(0);
+        Ok(Area {
             start,
             end,
-            pgoff,
-            shmid,
+            pgoff: pgoff.unwrap_or(0),
+            shmid: shmid.unwrap_or(0),
             prot: word(prot),
             flags: word(flags),
             status: word(status),
-        }
+        })
     }
 }
 
@@ -199,16 +214,19 @@ impl AddressSpace {
         let mut columns = None;
         let mut add = |record: Record<'_>| {
             let columns = columns.get_or_insert_with(|| Columns::of(record));
-            areas.push(columns.area(record));
+            if areas.len() >= AREAS {
+                let what = format!("more than {AREAS} areas");
+                return Err(Error::new(ErrorKind::Limit(what)));
+            }
+            areas.push(columns.area(record)?);
+            Ok(())
         };
         let name = format!("mm-{pid}.img");
         let sift = Sift {
             list: "vmas",
             fields: &FIELDS,
-            each: &mut |record| {
-                add(record);
-                Ok(())
-            },
+            beside: &BESIDE,
+            each: &mut add,
         };
         let entry = checkpoint.sift_first(&name, sift)?;
         let Some(entry) = entry else {
@@ -230,9 +248,13 @@ impl AddressSpace {
             auxv: auxv_pairs(&mm.numbers("mm_saved_auxv")),
             areas: Vec::new(),
         };
+        // The image of its own has other fields in the place of these.
+        columns = None;
         if areas.is_empty() {
-            checkpoint.each_entry(&format!("vmas-{pid}.img"), &FIELDS, &mut |record| {
-                areas.push(Columns::of(record).area(record));
+            let name = format!("vmas-{pid}.img");
+            checkpoint.each_entry(&name, &FIELDS, &mut |record| {
+                let columns = columns.get_or_insert_with(|| Columns::of(record));
+                areas.push(columns.area(record)?);
                 Ok(())
             })?;
         }

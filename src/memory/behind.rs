@@ -10,21 +10,27 @@ use once_cell::sync::OnceCell;
 use super::Memory;
 use super::areas::{Area, status};
 use super::extents::Extents;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, RandomAccess};
 use crate::error::Result;
-use crate::image::Entry;
 use crate::message::Record;
 use crate::text::Text;
+
+/// The bits of an area that maps a regular file.
+const FILE: u32 = status::FILE_PRIVATE | status::FILE_SHARED;
 
 /// Opens the memory of many tasks of a checkpoint: the files and segments that they share are read once.
 pub struct Memories<'c> {
     checkpoint: &'c Checkpoint,
     files: OnceCell<Arc<MappedFiles>>,
     segments: Mutex<Segments>,
+    inline_segments: OnceCell<InlineSegments>,
 }
 
 /// Segments by their ids; `None` when the checkpoint has none of its pages.
 type Segments = BTreeMap<SegmentId, Option<Arc<Extents>>>;
+
+/// Segments inside images, by their ids: the image's name and bytes, where the segment begins, its length.
+type InlineSegments = BTreeMap<u64, (Arc<str>, RandomAccess, u64, u64)>;
 
 /// What is behind an area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +89,7 @@ impl<'c> Memories<'c> {
             checkpoint,
             files: OnceCell::new(),
             segments: Mutex::default(),
+            inline_segments: OnceCell::new(),
         }
     }
 
@@ -97,7 +104,7 @@ impl<'c> Memories<'c> {
 
     fn behind(&self, areas: &[Area]) -> Result<Backing> {
         let mut backing = Backing::default();
-        let mapped = status::FILE_PRIVATE | status::FILE_SHARED | status::MEMFD;
+        let mapped = FILE | status::MEMFD;
         if areas.iter().any(|area| area.is(mapped)) {
             let files = || MappedFiles::read(self.checkpoint).map(Arc::new);
             backing.files = Arc::clone(self.files.get_or_try_init(files)?);
@@ -124,13 +131,21 @@ impl<'c> Memories<'c> {
         let pages = match id {
             SegmentId::Shared(number) => pagemap(number)?,
             SegmentId::SysV(number) => match pagemap(number)? {
-                None => inline_segment(self.checkpoint, number)?,
+                None => self.inline_segment(number)?,
                 pages => pages,
             },
             SegmentId::Ghost(number) => ghost_file(self.checkpoint, number)?,
         };
         let pages = pages.map(Arc::new);
         Ok(lock().entry(id).or_insert(pages).clone())
+    }
+
+    fn inline_segment(&self, number: u64) -> Result<Option<Extents>> {
+        let read = || inline_segments(self.checkpoint);
+        let found = self.inline_segments.get_or_try_init(read)?.get(&number);
+        Ok(found.map(|(label, content, offset, size)| {
+            Extents::inline(label.to_string(), content.clone(), *offset, *size)
+        }))
     }
 }
 
@@ -180,8 +195,13 @@ impl Backing {
 
     /// The file that an area maps.
     fn file_id(&self, area: &Area) -> Option<u32> {
-        let mapped = area.is(status::FILE_PRIVATE | status::FILE_SHARED);
-        u32::try_from(area.shmid).ok().filter(|_| mapped)
+        u32::try_from(area.shmid).ok().filter(|_| area.is(FILE))
+    }
+
+    /// What an area maps that has a name: a file or a memfd.
+    pub(super) fn named(&self, area: &Area) -> Option<&MappedFile> {
+        let mapped = area.is(FILE | status::MEMFD);
+        self.file(u32::try_from(area.shmid).ok().filter(|_| mapped)?)
     }
 }
 
@@ -300,12 +320,8 @@ fn ghost_file(checkpoint: &Checkpoint, number: u32) -> Result<Option<Extents>> {
     let Some(entry) = reader.read_message()? else {
         return Ok(None);
     };
-    let behind = |entry: &Entry| {
-        let length = entry.raw.as_ref().map_or(0, |raw| raw.len() as u64);
-        entry.offset + 4 + length
-    };
     if !entry.record().is("chunks") {
-        let offset = behind(&entry);
+        let offset = entry.end_of_message();
         let length = content.len().saturating_sub(offset);
         return Ok(Some(Extents::inline(label, content, offset, length)));
     }
@@ -314,37 +330,42 @@ fn ghost_file(checkpoint: &Checkpoint, number: u32) -> Result<Option<Extents>> {
         let record = entry.record();
         let number = |field| record.number(field).unwrap_or(0);
         let index = pieces.len() as u64 + 1;
-        pieces.push((number("off"), behind(&entry), number("len"), index));
+        pieces.push((number("off"), entry.end_of_message(), number("len"), index));
     }
     Extents::scattered(label.clone(), content, pieces)
         .map(Some)
         .map_err(|error| error.in_file(label))
 }
 
-/// A SysV segment whose bytes follow its entry, as CRIU 3.8 and before wrote them.
-fn inline_segment(checkpoint: &Checkpoint, number: u64) -> Result<Option<Extents>> {
+/// The SysV segments whose bytes follow their entries, as before CRIU 3.0: by their ids, the content
+/// of the image, where a segment begins in it, and its length in bytes.
+fn inline_segments(checkpoint: &Checkpoint) -> Result<InlineSegments> {
+    let mut found = InlineSegments::new();
     for name in checkpoint.image_names()? {
         if !(name.starts_with("ipcns-shm-") && name.ends_with(".img")) {
             continue;
         }
-        let Some(mut reader) = checkpoint.image_reader(&name)? else {
+        let (Some(mut reader), Some(content)) = (
+            checkpoint.image_reader(&name)?,
+            checkpoint.random_access(&name)?,
+        ) else {
             continue;
         };
+        let label: Arc<str> = checkpoint.label(&name).into();
         while let Some(entry) = reader.read_message()? {
             let record = entry.record();
             let id = record.record("desc").and_then(|desc| desc.number("id"));
-            let size = record.number("size").unwrap_or(0);
-            let is_inline = !record.is("in_pagemaps");
-            let length = entry.raw.as_ref().map_or(0, |raw| raw.len() as u64);
-            if id == Some(number)
-                && is_inline
-                && let Some(content) = checkpoint.random_access(&name)?
-            {
-                let offset = entry.offset + 4 + length;
-                let label = checkpoint.label(&name);
-                return Ok(Some(Extents::inline(label, content, offset, size)));
+            if let Some(id) = id.filter(|_| !record.is("in_pagemaps")) {
+                let size = record.number("size").unwrap_or(0);
+                let segment = (
+                    Arc::clone(&label),
+                    content.clone(),
+                    entry.end_of_message(),
+                    size,
+                );
+                found.entry(id).or_insert(segment);
             }
         }
     }
-    Ok(None)
+    Ok(found)
 }

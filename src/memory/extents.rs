@@ -6,7 +6,11 @@
 
 use std::ops::Range;
 
+use once_cell::sync::OnceCell;
+
+use super::counts::{Counts, Sums};
 use super::pagemap::{Held, Pagemap, Run};
+use super::pages_file::PagesFile;
 use crate::checkpoint::{Checkpoint, RandomAccess};
 use crate::error::{Error, ErrorKind, Result, Warning};
 
@@ -43,27 +47,16 @@ pub(super) enum Place {
     },
 }
 
-/// The pages image of one dump of the chain.
-#[derive(Debug)]
-pub(super) struct PagesFile {
-    /// How errors name it.
-    pub(super) name: String,
-    /// Its name beside the other images.
-    pub(super) file: String,
-    /// How errors name the pagemap.
-    pub(super) pagemap: String,
-    /// `None` when the image is missing.
-    content: Option<RandomAccess>,
-    /// Why the parent can't be asked, or what it lacks.
-    parent: String,
-}
-
 /// All pages of an address space, or of a shared memory segment.
 #[derive(Debug, Default)]
 pub(super) struct Extents {
     /// In ascending order, without overlaps.
     list: Vec<Extent>,
     layers: Vec<PagesFile>,
+    /// What is wrong that only matters to those who read the pages in question.
+    warnings: Vec<Warning>,
+    /// How many bytes are where in the extents before each: counted when it is first asked for.
+    sums: OnceCell<Sums>,
 }
 
 impl Extents {
@@ -106,37 +99,26 @@ impl Extents {
             return Ok(None);
         }
         let mut list = Vec::new();
-        for (layer, pagemap) in pagemaps.iter().enumerate().rev() {
-            let label = layers.get(layer).map(|file| file.pagemap.as_str());
-            let below = std::mem::take(&mut list);
-            list = lay_over(&below, pagemap, layer, page_size).map_err(|error| match label {
-                Some(label) => error.in_file(label),
-                None => error,
-            })?;
+        for (layer, (pagemap, file)) in pagemaps.into_iter().zip(&layers).enumerate().rev() {
+            list = lay_over(&list, &pagemap, layer, page_size)
+                .map_err(|error| error.in_file(&file.pagemap))?;
         }
-        Ok(Some(Extents { list, layers }))
+        Ok(Some(Extents::new(list, layers, page_size)))
+    }
+
+    fn new(list: Vec<Extent>, layers: Vec<PagesFile>, page_size: u64) -> Self {
+        Extents {
+            warnings: warnings(&list, &layers, page_size),
+            list,
+            layers,
+            sums: OnceCell::new(),
+        }
     }
 
     /// Bytes in a row in a file, from an offset on: a segment that has no pagemap.
     pub(super) fn inline(name: String, content: RandomAccess, offset: u64, length: u64) -> Self {
-        Extents {
-            list: vec![Extent {
-                start: 0,
-                end: length,
-                place: Place::Pages {
-                    layer: 0,
-                    offset,
-                    entry: 0,
-                },
-            }],
-            layers: vec![PagesFile {
-                pagemap: name.clone(),
-                file: name.rsplit('/').next().unwrap_or_default().to_owned(),
-                name,
-                content: Some(content),
-                parent: String::new(),
-            }],
-        }
+        let extent = Extent::pages(0..length, 0, offset, 0);
+        Extents::new(vec![extent], vec![PagesFile::of_segment(name, content)], 1)
     }
 
     /// Pieces of a file that are scattered over another: offset in the one, offset in the other, and
@@ -146,8 +128,7 @@ impl Extents {
         content: RandomAccess,
         pieces: impl IntoIterator<Item = (u64, u64, u64, u64)>,
     ) -> Result<Self> {
-        let mut extents = Extents::inline(name, content, 0, 0);
-        extents.list.clear();
+        let mut list = Vec::new();
         let mut end_before = 0;
         for (start, offset, length, entry) in pieces {
             let wrong = |what: &str| Error::new(ErrorKind::Value(what.to_owned())).in_entry(entry);
@@ -157,17 +138,13 @@ impl Extents {
                 return Err(wrong("it begins before the end of the piece before it"));
             }
             end_before = end;
-            extents.list.push(Extent {
-                start,
-                end,
-                place: Place::Pages {
-                    layer: 0,
-                    offset,
-                    entry,
-                },
-            });
+            list.push(Extent::pages(start..end, 0, offset, entry));
         }
-        Ok(extents)
+        Ok(Extents::new(
+            list,
+            vec![PagesFile::of_segment(name, content)],
+            1,
+        ))
     }
 
     /// What is in a range, as far as there is anything: parts of extents, in order.
@@ -181,60 +158,37 @@ impl Extents {
             .map(move |extent| extent.cut(range.clone()))
     }
 
-    /// What is wrong with it that only matters to those who read the pages in question: pages images
-    /// that are missing or too short, and pages that no pre-dump has.
-    pub(super) fn warnings(&self, page_size: u64) -> Vec<Warning> {
-        let mut warnings = Vec::new();
-        for (layer, file) in self.layers.iter().enumerate() {
-            let pages = self.list.iter().filter_map(|extent| match extent.place {
-                Place::Pages {
-                    layer: of,
-                    offset,
-                    entry,
-                } if of == layer => Some((offset, extent.end - extent.start, entry)),
-                _ => None,
-            });
-            let mut wrong = pages.filter_map(|(offset, length, entry)| {
-                file.check(offset, length, entry).err().map(|e| (e, entry))
-            });
-            if let Some((error, _)) = wrong.next() {
-                let mut message = error.kind().to_string();
-                let more = wrong.count();
-                if more > 0 {
-                    message.push_str(&format!(" (and {more} more entries)"));
-                }
-                let at = error.location().clone();
-                warnings.push(Warning { at, message });
+    /// How many bytes of a range are where, without going through what is in it: many areas may map
+    /// one segment.
+    pub(super) fn count(&self, range: Range<u64>) -> Counts {
+        let first = self
+            .list
+            .partition_point(|extent| extent.end <= range.start);
+        let behind = self.list.partition_point(|extent| extent.start < range.end);
+        let mut counts = Counts::default();
+        let cut = |extent: &Extent| Counts::of(&extent.cut(range.clone()));
+        match self.list.get(first..behind).unwrap_or_default() {
+            [] => {}
+            [only] => counts.add(cut(only)),
+            [from, .., to] => {
+                let sums = self.sums.get_or_init(|| Sums::of(&self.list));
+                counts = sums.between(first + 1..behind - 1);
+                counts.add(cut(from));
+                counts.add(cut(to));
             }
         }
-        let lost = self.list.iter().filter_map(|extent| match extent.place {
-            Place::Lost { layer, entry } => Some((extent.end - extent.start, layer, entry)),
-            _ => None,
-        });
-        let bytes = lost.clone().map(|(length, ..)| length);
-        let pages = bytes.fold(0, u64::saturating_add) / page_size.max(1);
-        if let Some((_, layer, entry)) = lost.clone().next() {
-            let error = self.lost(layer, entry);
-            warnings.push(Warning {
-                at: error.location().clone(),
-                message: format!("{} ({pages} pages in all)", error.kind()),
-            });
-        }
-        warnings
+        counts
+    }
+
+    /// What is wrong with it that only matters to those who read the pages in question: pages images
+    /// that are missing or too short, and pages that no pre-dump has.
+    pub(super) fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     /// The error for pages that a pagemap says are in the parent.
     pub(super) fn lost(&self, layer: usize, entry: u64) -> Error {
-        let file = self.layers.get(layer);
-        let why = file.map_or("which doesn't have them", |file| file.parent.as_str());
-        let error = Error::new(ErrorKind::Value(format!(
-            "its pages are in the parent, {why}"
-        )));
-        let error = error.in_entry(entry);
-        match file {
-            Some(file) => error.in_file(&file.pagemap),
-            None => error,
-        }
+        lost(&self.layers, layer, entry)
     }
 
     pub(super) fn layer(&self, index: usize) -> Option<&PagesFile> {
@@ -242,7 +196,81 @@ impl Extents {
     }
 }
 
+/// What is wrong: of each pages image the first entry whose pages it doesn't have, with the number of
+/// the others; and what no pre-dump has.
+fn warnings(list: &[Extent], layers: &[PagesFile], page_size: u64) -> Vec<Warning> {
+    let mut wrong: Vec<Option<(Error, u64)>> = layers.iter().map(|_| None).collect();
+    let mut first_lost = None;
+    let mut lost_bytes = 0u64;
+    for extent in list {
+        let length = extent.end - extent.start;
+        match extent.place {
+            Place::Pages {
+                layer,
+                offset,
+                entry,
+            } => {
+                let (Some(file), Some(wrong)) = (layers.get(layer), wrong.get_mut(layer)) else {
+                    continue;
+                };
+                match wrong {
+                    _ if file.has(offset, length) => {}
+                    Some((_, more)) => *more += 1,
+                    None => *wrong = file.check(offset, length, entry).err().map(|e| (e, 0)),
+                }
+            }
+            Place::Lost { layer, entry } => {
+                first_lost.get_or_insert((layer, entry));
+                lost_bytes = lost_bytes.saturating_add(length);
+            }
+            Place::Lazy => {}
+        }
+    }
+    let of_files = wrong.into_iter().flatten().map(|(error, more)| {
+        let mut message = error.kind().to_string();
+        if more > 0 {
+            message.push_str(&format!(" (and {more} more entries)"));
+        }
+        let at = error.location().clone();
+        Warning { at, message }
+    });
+    let of_parents = first_lost.map(|(layer, entry)| {
+        let error = lost(layers, layer, entry);
+        let pages = lost_bytes / page_size.max(1);
+        Warning {
+            at: error.location().clone(),
+            message: format!("{} ({pages} pages in all)", error.kind()),
+        }
+    });
+    of_files.chain(of_parents).collect()
+}
+
+fn lost(layers: &[PagesFile], layer: usize, entry: u64) -> Error {
+    let file = layers.get(layer);
+    let why = file.map_or("which doesn't have them", |file| file.parent.as_str());
+    let error = Error::new(ErrorKind::Value(format!(
+        "its pages are in the parent, {why}"
+    )));
+    let error = error.in_entry(entry);
+    match file {
+        Some(file) => error.in_file(&file.pagemap),
+        None => error,
+    }
+}
+
 impl Extent {
+    fn pages(range: Range<u64>, layer: usize, offset: u64, entry: u64) -> Self {
+        Extent {
+            start: range.start,
+            end: range.end,
+            place: Place::Pages {
+                layer,
+                offset,
+                entry,
+            },
+        }
+    }
+
     /// The part of it that lies in a range, which it must reach into.
     fn cut(self, range: Range<u64>) -> Extent {
         let start = self.start.max(range.start);
@@ -267,44 +295,6 @@ impl Extent {
     }
 }
 
-impl PagesFile {
-    /// Reads what is at an offset, all of it.
-    pub(super) fn read(&self, buffer: &mut [u8], offset: u64, entry: u64) -> Result<()> {
-        let content = self.check(offset, buffer.len() as u64, entry)?;
-        let got = content
-            .read_at(buffer, offset)
-            .map_err(|e| Error::from(e).in_file(&self.name))?;
-        if got < buffer.len() {
-            let what = "it became shorter while it was read".to_owned();
-            return Err(Error::new(ErrorKind::Value(what)).in_file(&self.name));
-        }
-        Ok(())
-    }
-
-    /// The image, when it is there and has all these bytes.
-    fn check(&self, offset: u64, length: u64, entry: u64) -> Result<&RandomAccess> {
-        let Some(content) = &self.content else {
-            let what = format!("{} is missing, which holds its pages", self.name);
-            return Err(self.wrong(what, entry));
-        };
-        let end = offset.saturating_add(length);
-        if end > content.len() {
-            let what = format!(
-                "its pages reach to byte {end} of {}, which ends at byte {}",
-                self.name,
-                content.len(),
-            );
-            return Err(self.wrong(what, entry));
-        }
-        Ok(content)
-    }
-
-    fn wrong(&self, what: String, entry: u64) -> Error {
-        let error = Error::new(ErrorKind::Value(what)).in_entry(entry);
-        error.in_file(&self.pagemap)
-    }
-}
-
 /// The extents of a dump over those of its parent.
 fn lay_over(
     below: &[Extent],
@@ -326,15 +316,7 @@ fn lay_over(
                     let what = "its pages are beyond byte 2^64 of the pages image".to_owned();
                     Error::new(ErrorKind::Value(what)).in_entry(entry)
                 })?;
-                list.push(Extent {
-                    start: range.start,
-                    end: range.end,
-                    place: Place::Pages {
-                        layer,
-                        offset,
-                        entry,
-                    },
-                });
+                list.push(Extent::pages(range, layer, offset, entry));
             }
             Held::InParent => through(below, range, Place::Lost { layer, entry }, &mut list),
             Held::Lazy => list.push(Extent {
@@ -449,6 +431,30 @@ mod tests {
         ];
         let expected = expected.map(|(start, end, place)| (start, end, place.to_owned()));
         assert_eq!(flat(&[third, second, first]), expected);
+    }
+
+    #[test]
+    fn what_is_counted_of_a_range_is_what_is_in_it() {
+        use Held::{Here, InParent, Lazy};
+        let first = pagemap(&[(1, 2, Here(0)), (4, 1, Here(2)), (9, 4, Here(3))]);
+        let second = pagemap(&[
+            (0, 3, InParent),
+            (4, 2, Here(0)),
+            (8, 3, InParent),
+            (11, 1, Lazy),
+        ]);
+        let list = lay_over(&lay_over(&[], &first, 1, 4096).unwrap(), &second, 0, 4096).unwrap();
+        let extents = Extents::new(list, Vec::new(), 4096);
+        for start in 0..14 {
+            for end in start..14 {
+                let range = start * 4096..end * 4096;
+                let mut expected = Counts::default();
+                for extent in extents.within(range.clone()) {
+                    expected.add(Counts::of(&extent));
+                }
+                assert_eq!(extents.count(range), expected, "{start}..{end}");
+            }
+        }
     }
 
     #[test]

@@ -6,8 +6,10 @@
 
 mod areas;
 mod behind;
+mod counts;
 mod extents;
 mod pagemap;
+mod pages_file;
 mod patch;
 mod regions;
 mod search;
@@ -26,6 +28,7 @@ pub use pagemap::{Held, Pagemap, Run};
 pub use patch::Patch;
 pub use regions::{PageCounts, Region};
 pub use search::{Hit, Pattern};
+pub(crate) use startup::start_up_cost;
 pub use strings::Found;
 pub use sweep::{Searchable, Selection};
 pub use walk::Absence;
@@ -57,6 +60,8 @@ use sysroot::Sysroot;
 pub struct Memory {
     pid: u32,
     label: String,
+    /// How errors name the image of its areas.
+    image: String,
     page_size: u64,
     space: AddressSpace,
     /// The pages of the task's own; `None` when the checkpoint has no pagemap of it.
@@ -93,18 +98,17 @@ impl Memory {
         pid: u32,
         behind: impl FnOnce(&[Area]) -> Result<Backing>,
     ) -> Result<Self> {
-        let name = format!("mm-{pid}.img");
+        let image = checkpoint.label(&format!("mm-{pid}.img"));
         let mut space = AddressSpace::read(checkpoint, pid)?.ok_or_else(|| {
             let what = format!("missing: the memory areas of task {pid} are unknown");
-            Error::new(ErrorKind::NotACheckpoint(what)).in_file(checkpoint.label(&name))
+            Error::new(ErrorKind::NotACheckpoint(what)).in_file(&image)
         })?;
         space.areas.retain(|area| !area.is(status::GUARD));
-        space
-            .check_order()
-            .map_err(|error| error.in_file(checkpoint.label(&name)))?;
+        space.check_order().map_err(|error| error.in_file(&image))?;
         Ok(Memory {
             pid,
             label: checkpoint.name().to_owned(),
+            image,
             page_size: checkpoint.page_size(),
             own: Extents::open(checkpoint, &format!("pagemap-{pid}.img"))?,
             backing: behind(&space.areas)?,
@@ -154,9 +158,7 @@ impl Memory {
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let extents = self.own.iter().chain(self.backing.segments());
-        let mut warnings: Vec<Warning> = extents
-            .flat_map(|extents| extents.warnings(self.page_size))
-            .collect();
+        let mut warnings: Vec<Warning> = extents.flat_map(Extents::warnings).cloned().collect();
         warnings.extend(self.sysroot.iter().flat_map(Sysroot::warnings));
         warnings
     }

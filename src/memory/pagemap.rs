@@ -2,6 +2,7 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::PAGEMAP_ENTRIES;
 use crate::message::Record;
 
 /// Where the content of a run of pages is.
@@ -87,7 +88,15 @@ impl Pagemap {
                 return Ok(());
             }
             let columns = columns.get_or_insert_with(|| Columns::of(record));
-            let (vaddr, pages, flags) = columns.values(record);
+            let Some((vaddr, pages, flags)) = columns.values(record) else {
+                return Err(refused(
+                    "it lacks its address or its number of pages".to_owned(),
+                ));
+            };
+            if pagemap.runs.len() >= PAGEMAP_ENTRIES {
+                let what = format!("more than {PAGEMAP_ENTRIES} entries");
+                return Err(Error::new(ErrorKind::Limit(what)).in_file(checkpoint.label(name)));
+            }
             if flags & !(PE_PARENT | PE_LAZY | PE_PRESENT) != 0 {
                 return Err(refused(format!(
                     "it has the flags 0x{flags:x}, and what they make of the pages is not known"
@@ -111,15 +120,6 @@ impl Pagemap {
         })?;
         Ok(found.then_some(pagemap))
     }
-
-    /// The run that holds this address; runs are taken to be in the order of their addresses.
-    #[must_use]
-    pub fn find(&self, address: u64, page_size: u64) -> Option<&Run> {
-        let behind = self.runs.partition_point(|run| run.vaddr <= address);
-        let run = self.runs.get(behind.checked_sub(1)?)?;
-        let length = run.pages.saturating_mul(page_size);
-        (address - run.vaddr < length).then_some(run)
-    }
 }
 
 /// Where the fields of an entry stand.
@@ -134,15 +134,16 @@ impl Columns {
     /// Address, number of pages, flags. Before 4.2 the number stood in the field that is named
     /// `compat_nr_pages` now (under the schema of such a CRIU it is `nr_pages` itself); before 3.0
     /// there were no flags.
-    fn values(&self, record: Record<'_>) -> (u64, u64, u64) {
+    /// `None` where the address or the number is missing.
+    fn values(&self, record: Record<'_>) -> Option<(u64, u64, u64)> {
         let [vaddr, pages, compat, flags, in_parent] =
             self.0.map(|column| record.number_at(column));
-        let pages = pages.or(compat).unwrap_or(0);
+        let pages = pages.or(compat)?;
         let flags = match (in_parent, flags) {
             (Some(1), flags) => flags.unwrap_or(0) | PE_PARENT,
             (_, Some(flags)) => flags,
             (_, None) => PE_PRESENT,
         };
-        (vaddr.unwrap_or(0), pages, flags)
+        Some((vaddr?, pages, flags))
     }
 }

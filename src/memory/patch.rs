@@ -25,7 +25,7 @@ impl Memory {
     /// A page is not in the pages image of this dump: it is in a pre-dump, which other dumps may
     /// share; or nowhere. Or the bytes are in two images: those of a shared segment and of the task.
     pub fn patch(&self, address: u64, bytes: &[u8]) -> Result<Patch> {
-        let wrong = |what: String| Error::new(ErrorKind::Value(what));
+        let wrong = |what: String| Error::new(ErrorKind::Value(what)).in_file(&self.label);
         if bytes.is_empty() {
             return Err(wrong("no bytes to write".to_owned()));
         }

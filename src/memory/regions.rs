@@ -5,9 +5,8 @@ use std::sync::Arc;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
+use super::Memory;
 use super::areas::{Area, status};
-use super::behind::Behind;
-use super::{Absence, Content, Memory};
 use crate::error::Result;
 use crate::text::Text;
 
@@ -91,9 +90,7 @@ impl Memory {
 
     /// The file that an area maps.
     pub(crate) fn file_of(&self, area: &Area) -> Option<&Arc<Text>> {
-        let mapped = status::FILE_PRIVATE | status::FILE_SHARED | status::MEMFD;
-        let id = u32::try_from(area.shmid).ok().filter(|_| area.is(mapped))?;
-        self.backing.file(id).map(|file| &file.name)
+        self.backing.named(area).map(|file| &file.name)
     }
 
     /// One word for what an area is.
@@ -105,30 +102,19 @@ impl Memory {
     }
 
     fn region(&self, area: &Area) -> Region {
-        let mut pages = PageCounts::default();
-        let whole_pages = |bytes: u64| bytes / self.page_size.max(1);
-        // Nothing of it can be in the dump: the file behind is not looked at for its length alone.
-        let is_files = matches!(self.backing.behind(area), Behind::File(_));
-        if !(is_files && self.own.is_none()) {
-            let walked = self.walk_area(area, area.start..area.end, &mut |piece| {
-                let count = whole_pages(piece.end - piece.start);
-                match &piece.content {
-                    Content::Pages(stored) if stored.layer == 0 => pages.here += count,
-                    Content::Pages(_) => pages.in_parent += count,
-                    Content::Absent(Absence::Lazy) => pages.lazy += count,
-                    Content::Lost(_) => pages.lost += count,
-                    _ => {}
-                }
-                Ok(())
-            });
-            // Nothing is read, so nothing can fail.
-            debug_assert!(walked.is_ok());
-        }
+        let counts = self.count_area(area, &mut |_| {});
+        // A segment without a pagemap, as a deleted file, may end within a page.
+        let pages = |bytes: u64| bytes.div_ceil(self.page_size.max(1));
         Region {
             area: *area,
             kind: self.kind_of(area),
             file: self.file_of(area).cloned(),
-            pages,
+            pages: PageCounts {
+                here: pages(counts.here),
+                in_parent: pages(counts.in_parent),
+                lazy: pages(counts.lazy),
+                lost: pages(counts.lost),
+            },
         }
     }
 }

@@ -27,10 +27,15 @@ impl Memory {
     }
 
     fn texts(&self, range: &Range<u64>) -> Result<Vec<Text>> {
+        let too_long = |what: String| {
+            let most = COMMAND_LINE >> 20;
+            let what = format!("{what}; Linux takes {most} MiB with the pointers to the strings");
+            Error::new(ErrorKind::Limit(what)).in_file(&self.image)
+        };
         let length = range.end.saturating_sub(range.start);
         if length > COMMAND_LINE {
             let what = format!("a command line or environment of {length} bytes");
-            return Err(Error::new(ErrorKind::Limit(what)));
+            return Err(too_long(what));
         }
         let bytes = self.read(range.clone())?;
         // Each string ends with a zero; what a task wrote over them may lack the last.
@@ -38,6 +43,17 @@ impl Memory {
         if bytes.is_empty() {
             return Ok(Vec::new());
         }
+        let count = memchr::memchr_iter(0, bytes).count() as u64 + 1;
+        if start_up_cost(length, count) > COMMAND_LINE {
+            let what = format!("a command line or environment of {count} strings");
+            return Err(too_long(what));
+        }
         Ok(bytes.split(|byte| *byte == 0).map(Text::from).collect())
     }
+}
+
+/// What so many strings of so many bytes take of what a program may be started with: the kernel counts
+/// a pointer for each.
+pub(crate) fn start_up_cost(bytes: u64, strings: u64) -> u64 {
+    bytes.saturating_add(strings.saturating_mul(8))
 }

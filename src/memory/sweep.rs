@@ -105,22 +105,28 @@ impl Memory {
     pub fn searchable(&self, selection: &Selection) -> Searchable {
         let mut found = Searchable::default();
         for area in self.selected(selection) {
-            let walked = self.walk_area(area, area.start..area.end, &mut |piece| {
-                let length = piece.end - piece.start;
-                match piece.content {
-                    Content::Pages(_) | Content::File { .. } => {
-                        found.present = found.present.saturating_add(length);
+            let mut rest = |range| {
+                let walked = self.walk_behind(area, range, &mut |piece| {
+                    let length = piece.end - piece.start;
+                    match piece.content {
+                        Content::File { .. } => {
+                            found.present = found.present.saturating_add(length);
+                        }
+                        Content::Absent(Absence::NoPagemap | Absence::NoSegment) => {
+                            found.missing = found.missing.saturating_add(length);
+                        }
+                        _ => {}
                     }
-                    Content::Absent(Absence::Lazy | Absence::NoPagemap | Absence::NoSegment) => {
-                        found.missing = found.missing.saturating_add(length);
-                    }
-                    Content::Lost(_) => found.missing = found.missing.saturating_add(length),
-                    _ => {}
-                }
-                Ok(())
-            });
-            // Nothing is read, so nothing can fail.
-            debug_assert!(walked.is_ok());
+                    Ok(())
+                });
+                // Nothing is read, so nothing can fail.
+                debug_assert!(walked.is_ok());
+            };
+            let counts = self.count_area(area, &mut rest);
+            let present = counts.here.saturating_add(counts.in_parent);
+            let missing = counts.lazy.saturating_add(counts.lost);
+            found.present = found.present.saturating_add(present);
+            found.missing = found.missing.saturating_add(missing);
         }
         found
     }
@@ -152,7 +158,9 @@ impl Memory {
             failed: None,
         };
         for area in self.selected(selection) {
-            self.walk_area(area, area.start..area.end, &mut |piece| sweep.piece(&piece))?;
+            self.walk_area(area, area.start..area.end, &mut |piece| {
+                piece.without_holes(&mut |piece| sweep.piece(&piece))
+            })?;
         }
         sweep.finish()?;
         sweep.failed.map_or(Ok(()), Err)

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use super::behind::MappedFile;
-use crate::error::{Error, ErrorKind, Location, Result, Warning};
+use crate::checkpoint::RandomAccess;
+use crate::error::{Error, Location, Result, Warning};
 use crate::text::Text;
 
 /// A root directory.
@@ -23,21 +23,19 @@ pub(super) struct Sysroot {
 
 #[derive(Debug, Default)]
 struct State {
-    files: BTreeMap<Arc<Text>, Option<Arc<File>>>,
+    files: BTreeMap<Arc<Text>, Option<RandomAccess>>,
     warnings: Vec<Warning>,
 }
 
 impl Sysroot {
     pub(super) fn open(root: &Path) -> Result<Self> {
         let name = root.display().to_string();
-        let opened = File::open(root).map_err(|e| Error::from(e).in_file(&name))?;
-        let is_dir = opened.metadata().is_ok_and(|m| m.is_dir());
-        if !is_dir {
-            let what = "not a directory".to_owned();
-            return Err(Error::new(ErrorKind::Value(what)).in_file(name));
-        }
+        // What is no directory is not opened, or a FIFO would be waited for.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(root, flags, Mode::empty())
+            .map_err(|e| Error::from(std::io::Error::from(e)).in_file(&name))?;
         Ok(Sysroot {
-            root: opened,
+            root: File::from(opened),
             name,
             state: Mutex::default(),
         })
@@ -47,39 +45,29 @@ impl Sysroot {
         self.lock().warnings.clone()
     }
 
-    /// Whether the file is there.
-    pub(super) fn has(&self, file: &MappedFile) -> bool {
-        self.file(file).is_some()
+    /// The length of a file in bytes; `None` when it is not there.
+    pub(super) fn len(&self, file: &MappedFile) -> Option<u64> {
+        self.file(file).map(|opened| opened.len())
     }
 
     /// Reads from an offset on; behind the end of the file are zeros, as in a mapping's last page.
     pub(super) fn read(&self, file: &MappedFile, buffer: &mut [u8], offset: u64) -> Result<()> {
-        let mut rest = buffer;
-        let mut at = offset;
-        if let Some(opened) = self.file(file) {
-            while !rest.is_empty() {
-                match opened.read_at(rest, at) {
-                    Ok(0) => break,
-                    Ok(n) => {
-                        rest = rest.get_mut(n..).unwrap_or_default();
-                        at += n as u64;
-                    }
-                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(Error::from(error).in_file(self.label(file))),
-                }
-            }
-        }
-        rest.fill(0);
+        let got = match self.file(file) {
+            Some(opened) => opened
+                .read_at(buffer, offset)
+                .map_err(|error| Error::from(error).in_file(self.label(file)))?,
+            None => 0,
+        };
+        buffer.get_mut(got..).unwrap_or_default().fill(0);
         Ok(())
     }
 
-    fn file(&self, file: &MappedFile) -> Option<Arc<File>> {
+    fn file(&self, file: &MappedFile) -> Option<RandomAccess> {
         let mut state = self.lock();
         if let Some(known) = state.files.get(&file.name) {
             return known.clone();
         }
-        let opened = self.open_inside(file);
-        let found = match opened {
+        let found = match self.open_inside(file) {
             Ok((opened, size)) => {
                 if let Some(dumped) = file.size.filter(|dumped| *dumped != size) {
                     let what = format!(
@@ -87,7 +75,7 @@ impl Sysroot {
                     );
                     state.warnings.push(self.warning(file, what));
                 }
-                Some(Arc::new(opened))
+                Some(RandomAccess::new(Arc::new(opened), 0, size))
             }
             Err(error) => {
                 let what = format!("its pages are left out: {error}");

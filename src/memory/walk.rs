@@ -64,6 +64,20 @@ pub(crate) struct Stored<'m> {
 }
 
 impl Stored<'_> {
+    /// Whether the image has this many bytes of the piece.
+    fn is_there(&self, length: u64) -> bool {
+        let file = self.extents.layer(self.layer);
+        file.is_some_and(|file| file.has(self.offset, length))
+    }
+
+    /// The place so many bytes behind this one.
+    fn behind(&self, skip: u64) -> Self {
+        Stored {
+            offset: self.offset.saturating_add(skip),
+            ..*self
+        }
+    }
+
     /// How errors name the pages image.
     pub(crate) fn image(&self) -> &str {
         let file = self.extents.layer(self.layer);
@@ -74,6 +88,20 @@ impl Stored<'_> {
     pub(crate) fn file(&self) -> &str {
         let file = self.extents.layer(self.layer);
         file.map_or("", |file| file.file.as_str())
+    }
+
+    /// Where bytes that are not a hole of the image are next, from `skip` bytes behind the beginning of
+    /// the piece on, and where the next hole begins behind them.
+    pub(crate) fn next_data(&self, skip: u64) -> (u64, u64) {
+        let content = self.extents.layer(self.layer);
+        let Some(content) = content.and_then(|file| file.content.as_ref()) else {
+            return (skip, u64::MAX);
+        };
+        let (start, end) = content.next_data(self.offset.saturating_add(skip));
+        (
+            start.saturating_sub(self.offset),
+            end.saturating_sub(self.offset),
+        )
     }
 
     /// Reads from `skip` bytes behind the beginning of the piece on.
@@ -97,6 +125,8 @@ pub enum Absence {
     NoPagemap,
     /// In the file that is mapped, of which the checkpoint has only the name.
     InFile,
+    /// In a page behind the end of the mapped file, where there is nothing: the task could not read it.
+    BeyondFile,
     /// In a shared segment whose images are missing.
     NoSegment,
     /// Made by the kernel: the vsyscall page, the vDSO's variables, a ring.
@@ -112,9 +142,43 @@ impl fmt::Display for Absence {
             Absence::InFile => {
                 "the page is in the mapped file, which is not part of the checkpoint"
             }
+            Absence::BeyondFile => "the page is behind the end of the mapped file",
             Absence::NoSegment => "the images of the shared memory segment are missing",
             Absence::Kernel => "the kernel makes this area itself",
         })
+    }
+}
+
+impl<'m> Piece<'m> {
+    /// Hands over the parts of a long piece of pages that are holes of a sparse image, as zeros, and
+    /// those that are not; another piece as it is.
+    pub(crate) fn without_holes(self, each: &mut dyn FnMut(Piece<'m>) -> Result<()>) -> Result<()> {
+        /// Asking the file system costs more than reading less than this, in bytes.
+        const WORTH_ASKING: u64 = 4 << 20;
+        let length = self.end - self.start;
+        let stored = match self.content {
+            Content::Pages(stored) if length >= WORTH_ASKING && stored.is_there(length) => stored,
+            _ => return each(self),
+        };
+        let mut at = 0;
+        while at < length {
+            let (data, hole) = stored.next_data(at);
+            let (data, hole) = (data.min(length), hole.min(length));
+            let address = |skip| self.start.saturating_add(skip);
+            if at < data {
+                each(zeros(address(at)..address(data)))?;
+            }
+            if data < hole {
+                each(Piece {
+                    start: address(data),
+                    end: address(hole),
+                    content: Content::Pages(stored.behind(data)),
+                })?;
+            }
+            // Whatever a file system says, it goes on.
+            at = hole.max(at + 1);
+        }
+        Ok(())
     }
 }
 
@@ -173,7 +237,7 @@ impl Memory {
     }
 
     /// The same, where the task has no pages of its own.
-    fn walk_behind<'m>(
+    pub(super) fn walk_behind<'m>(
         &'m self,
         area: &Area,
         range: Range<u64>,
@@ -192,12 +256,31 @@ impl Memory {
             // Without a pagemap, nothing is known of what was written.
             Behind::Nothing if self.own.is_none() => each(absent(range, Absence::NoPagemap)),
             Behind::Nothing => each(simple(Content::Zeros)),
-            Behind::File(id) => match (&self.sysroot, self.backing.file(id)) {
-                (Some(root), Some(file)) if root.has(file) => {
-                    each(simple(Content::File { id, offset: base }))
+            Behind::File(id) => {
+                let length = match (&self.sysroot, self.backing.file(id)) {
+                    (Some(root), Some(file)) => root.len(file),
+                    _ => None,
+                };
+                let Some(length) = length else {
+                    return each(absent(range, Absence::InFile));
+                };
+                let pages_end = length
+                    .div_ceil(self.page_size)
+                    .saturating_mul(self.page_size);
+                let there = pages_end.saturating_sub(base).min(range.end - range.start);
+                let end = range.start.saturating_add(there);
+                if range.start < end {
+                    each(Piece {
+                        start: range.start,
+                        end,
+                        content: Content::File { id, offset: base },
+                    })?;
                 }
-                _ => each(absent(range, Absence::InFile)),
-            },
+                if end < range.end {
+                    each(absent(end..range.end, Absence::BeyondFile))?;
+                }
+                Ok(())
+            }
             Behind::Segment(id) => {
                 let Some(segment) = self.backing.segment(id) else {
                     return each(absent(range, Absence::NoSegment));

@@ -25,11 +25,6 @@ impl<W: Write> Hexdump<W> {
         }
     }
 
-    /// What it prints to.
-    pub(crate) fn into_inner(self) -> W {
-        self.out
-    }
-
     /// Prints bytes at an address. What is printed next goes on where these end, in a line of its own.
     pub(crate) fn bytes(&mut self, address: u64, bytes: &[u8]) -> io::Result<()> {
         let mut at = address;

@@ -9,7 +9,7 @@ use criu_images::coredump::{CoreDump, Machine};
 use criu_images::{Checkpoint, Explorer};
 use serde_json::json;
 
-use super::support::{crit, crit_in, fresh_dir, images};
+use super::support::{copy_of, crit, crit_in, fresh_dir, images};
 
 const NT_PRSTATUS: u32 = 1;
 const NT_FPREGSET: u32 = 2;
@@ -400,16 +400,6 @@ fn a_core_of_32_bit_arm_has_its_registers() {
         (1000, 1000)
     );
     assert_eq!(core.note(NT_PRSTATUS).len(), 148);
-}
-
-/// A copy of the dump that may be damaged.
-fn copy_of(dump: &str) -> tempfile::TempDir {
-    let dir = fresh_dir();
-    for entry in fs::read_dir(images().join(dump)).unwrap() {
-        let path = entry.unwrap().path();
-        fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
-    }
-    dir
 }
 
 #[test]

@@ -89,6 +89,10 @@ impl Mem {
                 "--region and --prot go with a search, --strings, or the areas of a task (-p)",
             ),
             (
+                self.region.iter().any(String::is_empty),
+                "--region needs a kind, or a part of a path",
+            ),
+            (
                 self.output.is_some() && self.write.is_some(),
                 "--write changes the image in its place: no --output",
             ),

@@ -7,9 +7,12 @@ mod search;
 mod values;
 mod write;
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
+use once_cell::unsync::OnceCell;
 use serde::Serialize;
 
 pub(super) use args::Mem;
@@ -19,7 +22,7 @@ use super::output::Output;
 use super::report::{report, warn};
 use super::source;
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, ErrorKind, Result, Warning};
+use crate::error::{Error, ErrorKind, Result};
 use crate::explore::{Explorer, Task};
 use crate::memory::{Memories, Memory};
 use crate::render::json;
@@ -32,6 +35,8 @@ pub(super) fn run(args: &Mem, source: &SchemaArgs) -> Result<ExitCode> {
         args,
         checkpoint: &checkpoint,
         memories: Memories::new(&checkpoint),
+        tasks: OnceCell::new(),
+        said: RefCell::default(),
     };
     args.check()?;
     if let Some(address) = args.write {
@@ -54,6 +59,9 @@ struct Command<'a> {
     args: &'a Mem,
     checkpoint: &'a Checkpoint,
     memories: Memories<'a>,
+    tasks: OnceCell<Vec<Task>>,
+    /// Which warnings were said.
+    said: RefCell<HashSet<String>>,
 }
 
 impl Command<'_> {
@@ -78,7 +86,12 @@ impl Command<'_> {
     }
 
     /// The tasks that are asked about: one, or all that have memory.
-    fn tasks(&self) -> Result<Vec<Task>> {
+    fn tasks(&self) -> Result<&[Task]> {
+        let tasks = self.tasks.get_or_try_init(|| self.find_tasks())?;
+        Ok(tasks)
+    }
+
+    fn find_tasks(&self) -> Result<Vec<Task>> {
         let explorer = Explorer::new(self.checkpoint);
         let tasks = explorer.tasks()?.to_vec();
         warn(
@@ -111,16 +124,28 @@ impl Command<'_> {
     }
 
     /// The one task that is asked about.
-    fn task(&self) -> Result<Task> {
-        let mut tasks = self.tasks()?;
-        match (tasks.pop(), tasks.len()) {
-            (Some(task), 0) => Ok(task),
-            (_, others) => {
-                let what = format!("which of the {} tasks?", others + 1);
+    fn task(&self) -> Result<&Task> {
+        match self.tasks()? {
+            [task] => Ok(task),
+            tasks => {
+                let what = format!("which of the {} tasks?", tasks.len());
                 let error = Error::new(ErrorKind::Value(what)).in_file(self.checkpoint.name());
                 Err(error.with_hint("-p PID says which task"))
             }
         }
+    }
+
+    /// Says what is odd about a memory; of a segment that many tasks share, and of what is an error
+    /// already, not again.
+    fn warn(&self, memory: &Memory, failed: Option<&Error>) {
+        let failed = failed.and_then(|error| error.location().file.as_ref());
+        let mut new = memory.warnings();
+        let mut said = self.said.borrow_mut();
+        new.retain(|warning| {
+            let is_error = failed.is_some() && warning.at.file.as_ref() == failed;
+            !is_error && said.insert(warning.to_string())
+        });
+        warn(&new, 0, self.checkpoint.name());
     }
 
     fn memory(&self, pid: u32) -> Result<Memory> {
@@ -137,22 +162,10 @@ impl Command<'_> {
         let mut all = true;
         let tasks = self.tasks()?;
         let single = tasks.len() == 1;
-        // Of a segment that many tasks share it is said once.
-        let mut said: Vec<Warning> = Vec::new();
         for task in tasks {
             let result = self.memory(task.pid).and_then(|memory| {
-                let result = each(&task, &memory);
-                let mut new = memory.warnings();
-                // What is an error is not said twice.
-                let failed = result
-                    .as_ref()
-                    .err()
-                    .and_then(|error| error.location().file.clone());
-                new.retain(|warning| {
-                    !said.contains(warning) && (failed.is_none() || warning.at.file != failed)
-                });
-                warn(&new, 0, self.checkpoint.name());
-                said.extend(new);
+                let result = each(task, &memory);
+                self.warn(&memory, result.as_ref().err());
                 result
             });
             match result {

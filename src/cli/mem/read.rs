@@ -1,6 +1,6 @@
 //! Memory at an address, and what a task was started with.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::ops::Range;
 use std::process::ExitCode;
 
@@ -33,7 +33,9 @@ pub(super) fn range(
     let pid = command.task()?.pid;
     let memory = command.memory(pid)?;
     if command.args.json.json {
-        let bytes = memory.read(range.clone())?;
+        let bytes = memory
+            .read(range.clone())
+            .inspect_err(|error| command.warn(&memory, Some(error)))?;
         let mut hex = String::with_capacity(bytes.len() * 2);
         for byte in &bytes {
             hex.push_str(&format!("{byte:02x}"));
@@ -47,24 +49,31 @@ pub(super) fn range(
         print_json(out, &answer)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let raw = command.args.output.is_some();
+    let read = if command.args.output.is_some() {
+        each_step(&memory, range, &mut |_, bytes| out.write_all(bytes))
+    } else {
+        let mut dump = Hexdump::new(out, "");
+        each_step(&memory, range, &mut |at, bytes| dump.bytes(at, bytes))
+    };
+    // Also where it failed: such as why a file that is mapped could not be opened.
+    command.warn(&memory, read.as_ref().err());
+    read.map(|()| ExitCode::SUCCESS)
+}
+
+/// Reads a range piece by piece.
+fn each_step(
+    memory: &Memory,
+    range: &Range<u64>,
+    each: &mut dyn FnMut(u64, &[u8]) -> io::Result<()>,
+) -> Result<()> {
     let mut at = range.start;
-    let mut dump = Hexdump::new(&mut *out, "");
     while at < range.end {
         let step = STEP.min(range.end - at);
         let bytes = memory.read(at..at + step)?;
-        if raw {
-            dump.into_inner()
-                .write_all(&bytes)
-                .map_err(Error::writing)?;
-            dump = Hexdump::new(&mut *out, "");
-        } else {
-            dump.bytes(at, &bytes).map_err(Error::writing)?;
-        }
+        each(at, &bytes).map_err(Error::writing)?;
         at += step;
     }
-    super::warn(&memory.warnings(), 0, command.checkpoint.name());
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// What a task was started with.

@@ -54,8 +54,8 @@ pub(super) fn run(command: &Command<'_>, address: u64) -> Result<ExitCode> {
         offset: patch.parts.first().map_or(0, |(offset, _)| *offset),
         image,
     };
-    if args.json.json {
-        print_json(&mut out, &written)?;
+    let printed = if args.json.json {
+        print_json(&mut out, &written)
     } else {
         let (count, image, offset) = (written.length, &written.image, written.offset);
         let image = printable(image);
@@ -63,8 +63,9 @@ pub(super) fn run(command: &Command<'_>, address: u64) -> Result<ExitCode> {
             out,
             "{count} bytes at 0x{address:x}: {image}, from 0x{offset:x} on"
         )
-        .map_err(Error::writing)?;
-    }
+        .map_err(Error::writing)
+    };
+    printed.map_err(|error| out.locate(error, "stdout"))?;
     out.commit()?;
     Ok(ExitCode::SUCCESS)
 }

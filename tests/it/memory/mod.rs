@@ -10,8 +10,9 @@ use criu_images::memory::{Pattern, Selection};
 use criu_images::{Checkpoint, Image, Schema};
 use serde_json::{Value, json};
 
-use super::support::{Run, crit, crit_in, fresh_dir, image, images};
+use super::support::{Run, copy_of, crit, crit_in, edit_image, fresh_dir, image, images};
 
+mod bounds;
 mod damage;
 mod read;
 mod search;
@@ -96,14 +97,7 @@ struct Copy(tempfile::TempDir);
 
 impl Copy {
     fn of(dump: &str) -> Self {
-        let dir = fresh_dir();
-        for entry in fs::read_dir(images().join(dump)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_file() {
-                fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
-            }
-        }
-        Copy(dir)
+        Copy(copy_of(dump))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -112,12 +106,7 @@ impl Copy {
 
     /// Changes an image through its JSON.
     fn edit(self, name: &str, change: impl FnOnce(&mut Vec<Value>)) -> Self {
-        let mut decoded = crit_in(self.0.path(), &["decode", "-i", name], b"")
-            .quiet()
-            .json();
-        change(decoded["entries"].as_array_mut().unwrap());
-        let text = decoded.to_string();
-        crit_in(self.0.path(), &["encode", "-o", name], text.as_bytes()).quiet();
+        edit_image(self.0.path(), name, change);
         self
     }
 

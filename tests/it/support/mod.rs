@@ -104,3 +104,23 @@ pub fn pretty(image: &[u8]) -> String {
 pub fn refused(json: &str) -> criu_images::Error {
     encoded(json, &Default::default()).expect_err(json)
 }
+
+/// A copy of a dump of tests/images that may be changed.
+pub fn copy_of(dump: &str) -> tempfile::TempDir {
+    let dir = fresh_dir();
+    for entry in std::fs::read_dir(images().join(dump)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    dir
+}
+
+/// Changes an image through its plain JSON.
+pub fn edit_image(dir: &Path, name: &str, change: impl FnOnce(&mut Vec<serde_json::Value>)) {
+    let mut decoded = crit_in(dir, &["decode", "-i", name], b"").quiet().json();
+    change(decoded["entries"].as_array_mut().unwrap());
+    let text = decoded.to_string();
+    crit_in(dir, &["encode", "-o", name], text.as_bytes()).quiet();
+}
