@@ -1,14 +1,14 @@
 //! Where output goes: stdout, or a file that is written whole or not at all.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
+use super::beside::{Beside, copy_over};
 use crate::error::{Error, Result};
 
 /// An output that becomes visible when it is complete.
@@ -24,7 +24,7 @@ enum Target {
     Direct(File),
     /// A new or regular file: written beside its place, and moved there at the end.
     Beside {
-        temporary: NamedTempFile,
+        temporary: Beside,
         path: PathBuf,
         /// The permissions of the file that is replaced.
         permissions: Option<Permissions>,
@@ -76,7 +76,7 @@ impl Output {
         match &mut self.to {
             Target::Stdout(_) => None,
             Target::Direct(file) | Target::Copied { waiting: file, .. } => Some(file),
-            Target::Beside { temporary, .. } => Some(temporary.as_file_mut()),
+            Target::Beside { temporary, .. } => Some(temporary.file_mut()),
         }
     }
 
@@ -132,7 +132,7 @@ impl Target {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Target::Beside {
                 // As a new file gets it: less what the umask takes away.
-                temporary: beside(&path, 0o666)?,
+                temporary: Beside::in_folder(folder_of(&path), 0o666)?,
                 path,
                 permissions: None,
             }),
@@ -149,18 +149,10 @@ impl Target {
                 permissions,
             } => {
                 if let Some(permissions) = permissions {
-                    temporary.as_file().set_permissions(permissions)?;
+                    temporary.file().set_permissions(permissions)?;
                 }
-                temporary.as_file().sync_all()?;
-                match temporary.persist(&path) {
-                    Ok(_) => {}
-                    // A mount point, as files in containers often are: it can only be written into.
-                    Err(refused) if refused.error.kind() == io::ErrorKind::ResourceBusy => {
-                        let file = OpenOptions::new().write(true).open(&path)?;
-                        return copy_over(refused.file.reopen()?, file);
-                    }
-                    Err(refused) => return Err(refused.error),
-                }
+                temporary.file().sync_all()?;
+                temporary.take_place(folder_of(&path), &path)?;
                 // The new name is on the disk when its directory is.
                 File::open(folder_of(&path)).and_then(|folder| folder.sync_all())
             }
@@ -169,38 +161,14 @@ impl Target {
     }
 }
 
-/// Copies what waited to a file that can't be replaced.
-fn copy_over(mut waiting: File, mut file: File) -> io::Result<()> {
-    waiting.seek(SeekFrom::Start(0))?;
-    file.set_len(0)?;
-    io::copy(&mut waiting, &mut file)?;
-    file.sync_all()
-}
-
 /// A file that can take the place of this one: of the same owner, and closed to others until it does.
-fn replacement(path: &Path, existing: &fs::Metadata) -> io::Result<NamedTempFile> {
-    let temporary = beside(path, 0o600)?;
-    let made = temporary.as_file().metadata()?;
+fn replacement(path: &Path, existing: &fs::Metadata) -> io::Result<Beside> {
+    let temporary = Beside::in_folder(folder_of(path), 0o600)?;
+    let made = temporary.file().metadata()?;
     if (made.uid(), made.gid()) != (existing.uid(), existing.gid()) {
-        fchown(
-            temporary.as_file(),
-            Some(existing.uid()),
-            Some(existing.gid()),
-        )?;
+        fchown(temporary.file(), Some(existing.uid()), Some(existing.gid()))?;
     }
     Ok(temporary)
-}
-
-fn beside(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new()
-        .prefix(".crit-")
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(folder_of(path))
-        // Not with the name of the temporary file, which means nothing to anyone.
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => io::Error::new(error.kind(), "no such directory"),
-            kind => io::Error::from(kind),
-        })
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -258,7 +226,7 @@ impl Write for Output {
         match &mut self.to {
             Target::Stdout(stdout) => stdout.write(bytes),
             Target::Direct(file) | Target::Copied { waiting: file, .. } => file.write(bytes),
-            Target::Beside { temporary, .. } => temporary.write(bytes),
+            Target::Beside { temporary, .. } => temporary.file_mut().write(bytes),
         }
     }
 
@@ -266,7 +234,7 @@ impl Write for Output {
         match &mut self.to {
             Target::Stdout(stdout) => stdout.flush(),
             Target::Direct(file) | Target::Copied { waiting: file, .. } => file.flush(),
-            Target::Beside { temporary, .. } => temporary.flush(),
+            Target::Beside { temporary, .. } => temporary.file_mut().flush(),
         }
     }
 }

@@ -459,3 +459,37 @@ fn stdout_by_its_path_goes_on_where_stdout_stands() {
     let text = fs::read_to_string(dir.path().join("out")).unwrap();
     assert_eq!(text, format!("head\n{}tail\n", golden(".json")));
 }
+
+#[test]
+fn a_run_that_is_killed_leaves_neither_output_nor_a_temporary_file() {
+    let dir = fresh_dir();
+    // Where the file system has no files without a name, a kill can't be made up for.
+    let flags = i32::try_from(rustix::fs::OFlags::TMPFILE.bits()).unwrap();
+    let mut options = fs::OpenOptions::new();
+    let unnamed = std::os::unix::fs::OpenOptionsExt::custom_flags(options.write(true), flags);
+    if unnamed.open(dir.path()).is_err() {
+        eprintln!("skipped: the file system of temporary files has none without a name");
+        return;
+    }
+    let mut child = Command::new(env!("CARGO_BIN_EXE_crit"))
+        .args(["encode", "-o", "out.img"])
+        .current_dir(dir.path())
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It waits for the rest of its input.
+    let mut stdin = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, b"{\"magic\": \"PSTREE\", ").unwrap();
+    let fds = format!("/proc/{}/fd", child.id());
+    let writes_here = || {
+        let fds = fs::read_dir(&fds).unwrap().flatten();
+        fds.filter_map(|fd| fs::read_link(fd.path()).ok())
+            .any(|path| path.starts_with(dir.path()))
+    };
+    while !writes_here() {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
