@@ -122,20 +122,15 @@ fn wanted(explorer: &Explorer<'_>, pid: Option<u32>) -> Result<Vec<Task>> {
         ));
     }
     if living.is_empty() {
-        let thread_of = |pid| {
-            explorer
-                .tasks()
-                .ok()?
-                .iter()
-                .find(|task| task.threads.contains(&pid))
-        };
+        let mut tasks = explorer.tasks()?.iter();
         let what = match pid {
-            Some(pid) if wanted.is_empty() && thread_of(pid).is_some() => {
-                let task = thread_of(pid).map_or(0, |task| task.pid);
-                format!("{pid} is a thread of task {task}: -p {task}")
-            }
-            Some(pid) => format!("no living task has the pid {pid}"),
             None => "no task has memory".to_owned(),
+            Some(pid) => match tasks.find(|task| task.threads.contains(&pid)) {
+                Some(task) if wanted.is_empty() => {
+                    format!("{pid} is a thread of task {0}: -p {0}", task.pid)
+                }
+                _ => format!("no living task has the pid {pid}"),
+            },
         };
         return Err(Error::new(ErrorKind::Value(what)).in_file(name));
     }

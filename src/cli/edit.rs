@@ -1,17 +1,18 @@
 //! `crit edit`: an image as pretty JSON in an editor.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::Args as ClapArgs;
 use tempfile::NamedTempFile;
 
+use super::backup::Backup;
 use super::options::SchemaArgs;
 use super::output::Output;
 use super::report::say;
-use super::{set, source};
+use super::source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageReader;
 use crate::json::{DecodeOptions, EncodeOptions, decode, encode};
@@ -25,9 +26,8 @@ pub(super) struct Edit {
     /// The image
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
-    /// Keep the image as it was under this ending
-    #[arg(long, value_name = "ENDING", num_args = 0..=1, default_missing_value = ".bak", require_equals = true)]
-    backup: Option<String>,
+    #[command(flatten)]
+    backup: Backup,
 }
 
 pub(super) fn run(args: &Edit, source: &SchemaArgs) -> Result<ExitCode> {
@@ -69,9 +69,7 @@ pub(super) fn run(args: &Edit, source: &SchemaArgs) -> Result<ExitCode> {
 fn write(args: &Edit, schema: &Schema, text: &[u8]) -> Result<()> {
     let mut output = Output::open(Some(&args.image))?;
     encode(schema, text, &mut output, &EncodeOptions::default())?;
-    if let Some(ending) = &args.backup {
-        set::keep(&args.image, ending)?;
-    }
+    args.backup.keep(&args.image)?;
     output.commit()
 }
 
@@ -111,9 +109,8 @@ fn in_editor(image: &Path, text: &[u8]) -> Result<Vec<u8>> {
 /// What is in the file now. Editors may have put another file in its place.
 fn read_back(file: NamedTempFile) -> Result<Vec<u8>> {
     let mut text = Vec::new();
-    let mut file = File::open(file.path()).map_err(Error::temporary)?;
-    file.seek(SeekFrom::Start(0))
-        .and_then(|_| file.read_to_end(&mut text))
+    File::open(file.path())
+        .and_then(|mut file| file.read_to_end(&mut text))
         .map_err(Error::temporary)?;
     Ok(text)
 }

@@ -1,6 +1,7 @@
 //! The `crit` command: one file for each subcommand, and what they share.
 
 mod args;
+mod backup;
 mod beside;
 mod coredump;
 mod decode;

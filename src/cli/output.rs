@@ -221,6 +221,13 @@ pub(super) fn print(json: Option<&impl Serialize>, text: impl FnOnce() -> String
     output.commit()
 }
 
+/// Prints JSON and ends its line.
+pub(super) fn print_json(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {
+    crate::render::json(out, value, 0)
+        .and_then(|()| out.write_all(b"\n"))
+        .map_err(Error::writing)
+}
+
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.to {

@@ -62,12 +62,14 @@ pub(super) fn run(args: &Recode, source: &SchemaArgs) -> Result<ExitCode> {
     let mut checkpoints = Vec::new();
     let mut jobs = Vec::new();
     for path in &args.paths {
-        if path.is_dir() || is_archive(&schema, path) {
-            let checkpoint = Checkpoint::open_with(&schema, path)?;
-            warn(checkpoint.warnings(), 0, checkpoint.name());
-            checkpoints.push(checkpoint);
-        } else {
-            jobs.push(file(path));
+        match Checkpoint::open_with(&schema, path) {
+            Ok(checkpoint) => {
+                warn(checkpoint.warnings(), 0, checkpoint.name());
+                checkpoints.push(checkpoint);
+            }
+            Err(error) if path.is_dir() => return Err(error),
+            // A file that is no archive is an image.
+            Err(_) => jobs.push(file(path)),
         }
     }
     for checkpoint in &checkpoints {
@@ -85,11 +87,6 @@ pub(super) fn run(args: &Recode, source: &SchemaArgs) -> Result<ExitCode> {
         (false, true) => ExitCode::from(1),
         (false, false) => ExitCode::SUCCESS,
     })
-}
-
-/// Whether a file is no image but holds some: it is an archive when it can be opened as one.
-fn is_archive(schema: &Schema, path: &Path) -> bool {
-    Checkpoint::open_with(schema, path).is_ok()
 }
 
 fn file(path: &Path) -> Job<'_> {
@@ -137,7 +134,10 @@ fn in_parallel<J: Sync, T: Send>(jobs: &[J], work: impl Fn(&J) -> T + Sync) -> V
         let others: Vec<_> = (1..workers).map(|_| scope.spawn(worker)).collect();
         let mut done = worker();
         for other in others {
-            done.extend(other.join().into_iter().flatten());
+            match other.join() {
+                Ok(more) => done.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
         }
         done
     });

@@ -3,17 +3,18 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 use serde_json::Value;
 
+use super::backup::Backup;
 use super::options::{Json, SchemaArgs};
 use super::output::{Output, print};
 use super::source;
 use crate::edit::{self, Action, Changed, Edit, apply};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::render::printable;
 
 #[derive(Debug, ClapArgs)]
@@ -35,9 +36,8 @@ pub(super) struct Set {
     /// Only print what would change
     #[arg(long)]
     dry_run: bool,
-    /// Keep the image as it was under this ending
-    #[arg(long, value_name = "ENDING", num_args = 0..=1, default_missing_value = ".bak", require_equals = true)]
-    backup: Option<String>,
+    #[command(flatten)]
+    backup: Backup,
     #[command(flatten)]
     json: Json,
 }
@@ -66,37 +66,13 @@ pub(super) fn run(args: &Set, source: &SchemaArgs) -> Result<ExitCode> {
         let changed = changed.map_err(|error| output.locate(error, &label))?;
         // An image that stays the same is not written.
         if !changed.is_empty() {
-            if let Some(ending) = &args.backup {
-                keep(&args.image, ending)?;
-            }
+            args.backup.keep(&args.image)?;
             output.commit()?;
         }
         changed
     };
     print(args.json.json.then_some(&changed), || differences(&changed))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Copies the image to a name with this ending.
-pub(super) fn keep(image: &Path, ending: &str) -> Result<()> {
-    if ending.is_empty() || ending.contains('/') {
-        let what = format!("`{ending}` is no ending of a file's name");
-        return Err(Error::new(ErrorKind::Value(what)));
-    }
-    let mut name = image.as_os_str().to_owned();
-    name.push(ending);
-    let name = PathBuf::from(name);
-    let from = |error: std::io::Error| Error::from(error).in_file(image.display().to_string());
-    let mut source = File::open(image).map_err(from)?;
-    let permissions = source.metadata().map_err(from)?.permissions();
-    let mut output = Output::open(Some(&name))?;
-    let copied = std::io::copy(&mut source, &mut output);
-    copied.map_err(|error| output.error(error))?;
-    if let Some(file) = output.file() {
-        let result = file.set_permissions(permissions);
-        result.map_err(|error| output.error(error))?;
-    }
-    output.commit()
 }
 
 /// A line for each change.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::args::{Explore, Topic};
 use super::options::SchemaArgs;
-use super::output::Output;
+use super::output::{Output, print_json};
 use super::report::warn;
 use super::source;
 use crate::checkpoint::{Checkpoint, Container};
@@ -99,9 +99,7 @@ fn show(args: &Explore, explorer: &Explorer<'_>, style: Style, out: &mut impl Wr
     if args.what != Topic::All {
         let answer = ManuallyDrop::new(ask(args.what, args, explorer)?);
         return if args.json.json {
-            json(out, &*answer, 0)
-                .and_then(|()| out.write_all(b"\n"))
-                .map_err(Error::writing)
+            print_json(out, &*answer)
         } else {
             print(&answer, args, style, out).map_err(Error::writing)
         };

@@ -6,6 +6,7 @@ use super::arm;
 use super::registers::{Registers, missing};
 use super::x86;
 use crate::error::{Error, ErrorKind, Result};
+use crate::explore::is_compat;
 use crate::message::Record;
 
 /// A machine whose core files are known.
@@ -27,17 +28,8 @@ impl Machine {
     pub(super) fn of(core: Record<'_>) -> Result<Self> {
         let name = core.enum_name("mtype").unwrap_or_default();
         match &*name {
-            "X86_64" => {
-                let registers = core
-                    .record("thread_info")
-                    .and_then(|info| info.record("gpregs"));
-                let mode = registers.and_then(|registers| registers.enum_name("mode"));
-                // Before CRIU 3.0 there was no mode, and no 32-bit task.
-                Ok(match mode.as_deref() {
-                    Some("COMPAT") => Machine::I386,
-                    _ => Machine::X86_64,
-                })
-            }
+            "X86_64" if is_compat(core) => Ok(Machine::I386),
+            "X86_64" => Ok(Machine::X86_64),
             "AARCH64" => Ok(Machine::Aarch64),
             "ARM" => Ok(Machine::Arm),
             other => {
@@ -80,11 +72,14 @@ impl Machine {
             Machine::Arm => "ti_arm",
         };
         let info = core.record(message).ok_or_else(|| missing(message))?;
-        match self {
-            Machine::X86_64 => x86::registers_64(info),
-            Machine::I386 => x86::registers_32(info),
-            Machine::Aarch64 => arm::registers_64(info),
-            Machine::Arm => arm::registers_32(info),
-        }
+        let general = info
+            .record("gpregs")
+            .ok_or_else(|| missing(&format!("{message}.gpregs")))?;
+        Ok(match self {
+            Machine::X86_64 => x86::registers_64(info, general),
+            Machine::I386 => x86::registers_32(info, general),
+            Machine::Aarch64 => arm::registers_64(info, general),
+            Machine::Arm => arm::registers_32(info, general),
+        })
     }
 }

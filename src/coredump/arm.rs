@@ -6,8 +6,7 @@
 use object::elf;
 
 use super::bytes::Bytes;
-use super::registers::{Note, Registers, list, missing, words};
-use crate::error::Result;
+use super::registers::{Note, Registers, list, words};
 use crate::message::Record;
 
 /// `pt_regs` of 32-bit Arm, by CRIU's names.
@@ -16,10 +15,7 @@ const GENERAL_32: [&str; 18] = [
     "pc", "cpsr", "orig_r0",
 ];
 
-pub(super) fn registers_64(info: Record<'_>) -> Result<Registers> {
-    let general = info
-        .record("gpregs")
-        .ok_or_else(|| missing("ti_aarch64.gpregs"))?;
+pub(super) fn registers_64(info: Record<'_>, general: Record<'_>) -> Registers {
     let mut notes = Vec::new();
     if let Some(state) = info.record("fpsimd") {
         let content = Bytes::new(8)
@@ -36,16 +32,13 @@ pub(super) fn registers_64(info: Record<'_>) -> Result<Registers> {
     }
     let mut bytes = list(general, "regs", 8, 31);
     bytes.extend(words(general, &["sp", "pc", "pstate"], 8));
-    Ok(Registers {
+    Registers {
         general: bytes,
         notes,
-    })
+    }
 }
 
-pub(super) fn registers_32(info: Record<'_>) -> Result<Registers> {
-    let general = info
-        .record("gpregs")
-        .ok_or_else(|| missing("ti_arm.gpregs"))?;
+pub(super) fn registers_32(info: Record<'_>, general: Record<'_>) -> Registers {
     let mut notes = Vec::new();
     if let Some(state) = info.record("fpstate") {
         let content = Bytes::new(4)
@@ -58,8 +51,8 @@ pub(super) fn registers_32(info: Record<'_>) -> Result<Registers> {
         let content = Bytes::new(4).int(tls).done();
         notes.push(Note::linux(elf::NT_ARM_TLS, content));
     }
-    Ok(Registers {
+    Registers {
         general: words(general, &GENERAL_32, 4),
         notes,
-    })
+    }
 }

@@ -75,7 +75,7 @@ pub(super) fn of_memory(memory: &Memory) -> Result<(Vec<Segment>, BTreeSet<&'sta
             let lengths = new.iter().map(Segment::len);
             lengths.fold(0, u64::saturating_add) == area.len()
         });
-        if !any && whole && !is_of_a_file(area, memory) {
+        if !any && whole && memory.kind_of(area) != "file" {
             segments.truncate(before);
             segments.push(Segment {
                 area: *area,
@@ -87,10 +87,6 @@ pub(super) fn of_memory(memory: &Memory) -> Result<(Vec<Segment>, BTreeSet<&'sta
     }
     segments.retain(|segment| segment.len() > 0);
     Ok((segments, gaps))
-}
-
-fn is_of_a_file(area: &Area, memory: &Memory) -> bool {
-    memory.kind_of(area) == "file"
 }
 
 /// What is to be said of pages that are nowhere.

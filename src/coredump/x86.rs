@@ -7,8 +7,7 @@
 use object::elf;
 
 use super::bytes::Bytes;
-use super::registers::{Note, Registers, list, missing, words};
-use crate::error::Result;
+use super::registers::{Note, Registers, list, words};
 use crate::message::Record;
 
 /// `user_regs_struct`, by CRIU's names.
@@ -38,35 +37,33 @@ const PARTS: [(&str, usize, usize, usize, u32); 7] = [
 /// The bits of x87 and SSE in XCR0.
 const LEGACY: u64 = 3;
 
-pub(super) fn registers_64(info: Record<'_>) -> Result<Registers> {
-    let general = info
-        .record("gpregs")
-        .ok_or_else(|| missing("thread_info.gpregs"))?;
+pub(super) fn registers_64(info: Record<'_>, general: Record<'_>) -> Registers {
     let mut notes = Vec::new();
     if let Some(state) = info.record("fpregs") {
-        notes.push(Note::core(elf::NT_FPREGSET, legacy_area(state)));
-        notes.extend(extended(state));
+        let legacy = legacy_area(state);
+        let extended = extended(state, &legacy);
+        notes.push(Note::core(elf::NT_FPREGSET, legacy));
+        notes.extend(extended);
     }
-    Ok(Registers {
+    Registers {
         general: words(general, &GENERAL_64, 8),
         notes,
-    })
+    }
 }
 
-pub(super) fn registers_32(info: Record<'_>) -> Result<Registers> {
-    let general = info
-        .record("gpregs")
-        .ok_or_else(|| missing("thread_info.gpregs"))?;
+pub(super) fn registers_32(info: Record<'_>, general: Record<'_>) -> Registers {
     let mut notes = Vec::new();
     if let Some(state) = info.record("fpregs") {
+        let legacy = legacy_area(state);
+        let extended = extended(state, &legacy);
         notes.push(Note::core(elf::NT_FPREGSET, x87_environment(state)));
-        notes.push(Note::linux(elf::NT_PRXFPREG, legacy_area(state)));
-        notes.extend(extended(state));
+        notes.push(Note::linux(elf::NT_PRXFPREG, legacy));
+        notes.extend(extended);
     }
-    Ok(Registers {
+    Registers {
         general: words(general, &GENERAL_32, 4),
         notes,
-    })
+    }
 }
 
 /// The 512 bytes that FXSAVE writes.
@@ -89,18 +86,16 @@ fn legacy_area(state: Record<'_>) -> Vec<u8> {
 
 /// `NT_X86_XSTATE`: what XSAVE writes. Which parts there are (XCR0) stands at byte 464, where the
 /// kernel puts it.
-fn extended(state: Record<'_>) -> Option<Note> {
+fn extended(state: Record<'_>, legacy: &[u8]) -> Option<Note> {
     let xsave = state.record("xsave")?;
     let here: Vec<_> = PARTS
         .iter()
         .filter(|(name, ..)| !xsave.numbers(name).is_empty())
         .collect();
     let mask = here.iter().fold(LEGACY, |mask, (.., bit)| mask | 1 << bit);
-    let mut area = legacy_area(state);
-    area.truncate(464);
     let mut bytes = Bytes::new(8);
     bytes
-        .raw(&area)
+        .raw(legacy.get(..464).unwrap_or(legacy))
         .long(mask)
         .up_to(512)
         .long(xsave.number("xstate_bv").unwrap_or(0) & mask)

@@ -36,14 +36,22 @@ pub struct Changed {
 
 /// Goes along a path in one entry.
 pub(super) struct Walker<'a> {
-    pub(super) types: &'a Types,
+    types: &'a Types,
     /// Told of each field that a path leads to.
     pub(super) changed: Vec<Changed>,
     /// How many places the path led to, changed or not.
     pub(super) reached: u64,
 }
 
-impl Walker<'_> {
+impl<'a> Walker<'a> {
+    pub(super) fn new(types: &'a Types) -> Self {
+        Walker {
+            types,
+            changed: Vec::new(),
+            reached: 0,
+        }
+    }
+
     /// Does something to what the steps lead to from a message on.
     pub(super) fn apply(
         &mut self,
@@ -56,7 +64,7 @@ impl Walker<'_> {
         let Some((step, rest)) = steps.split_first() else {
             return Ok(());
         };
-        let field = field_of(shape, &step.name)?;
+        let field = shape.known_field(&step.name)?;
         let way = format!("{way}.{}", step.name);
         if rest.is_empty() {
             return match &step.select {
@@ -205,12 +213,8 @@ impl Walker<'_> {
         let Some((step, rest)) = steps.split_first() else {
             return Ok(());
         };
-        let field = field_of(shape, &step.name)?;
-        let way = if way.is_empty() {
-            step.name.clone()
-        } else {
-            format!("{way}.{}", step.name)
-        };
+        let field = shape.known_field(&step.name)?;
+        let way = format!("{way}.{}", step.name);
         let inner = if rest.is_empty() {
             None
         } else {
@@ -315,7 +319,7 @@ pub(super) fn matches(
     let Some((step, rest)) = steps.split_first() else {
         return Ok(false);
     };
-    let field = field_of(shape, &step.name)?;
+    let field = shape.known_field(&step.name)?;
     let value = present(message, field);
     if rest.is_empty() {
         let wanted =
@@ -327,13 +331,6 @@ pub(super) fn matches(
         Some(Value::Message(message)) => matches(types, inner, message, rest, text),
         _ => Ok(false),
     }
-}
-
-fn field_of<'s>(shape: &'s Shape, name: &str) -> Result<&'s Field> {
-    shape.field_named(name).ok_or_else(|| {
-        let what = format!("{} has no field `{name}`", shape.desc.name());
-        Error::new(ErrorKind::Path(what)).did_you_mean(name, shape.names())
-    })
 }
 
 fn inner_shape<'t>(types: &'t Types, field: &Field) -> Result<&'t Shape> {

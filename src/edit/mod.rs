@@ -125,11 +125,7 @@ pub fn apply(
             }
             let ty = entry.ty.clone();
             let mut message = entry.message.clone();
-            let mut walker = Walker {
-                types: &ty.types,
-                changed: Vec::new(),
-                reached: 0,
-            };
+            let mut walker = Walker::new(&ty.types);
             walker
                 .apply(
                     ty.shape(),
@@ -178,11 +174,7 @@ pub fn values(
             if path.steps.is_empty() {
                 found.push((way, entry_value(&entry)?));
             } else {
-                let walker = Walker {
-                    types: &entry.ty.types,
-                    changed: Vec::new(),
-                    reached: 0,
-                };
+                let walker = Walker::new(&entry.ty.types);
                 let shape = entry.ty.shape();
                 walker
                     .values(shape, &entry.message, &path.steps, &way, &mut found)

@@ -130,12 +130,19 @@ fn policy(number: u64) -> String {
     }
 }
 
-fn arch(core: Record<'_>) -> Option<String> {
-    let mut arch = core.enum_name("mtype")?.into_owned();
-    let x86 = core
+/// Whether a core image is of a 32-bit thread on x86-64. Before CRIU 3.0 there was no mode, and no
+/// such thread.
+pub(crate) fn is_compat(core: Record<'_>) -> bool {
+    let registers = core
         .record("thread_info")
         .and_then(|info| info.record("gpregs"));
-    if x86.and_then(|regs| regs.enum_name("mode")).as_deref() == Some("COMPAT") {
+    let mode = registers.and_then(|registers| registers.enum_name("mode"));
+    mode.as_deref() == Some("COMPAT")
+}
+
+fn arch(core: Record<'_>) -> Option<String> {
+    let mut arch = core.enum_name("mtype")?.into_owned();
+    if is_compat(core) {
         arch.push_str(" (compat)");
     }
     Some(arch)

@@ -10,7 +10,7 @@ use super::read::{FieldSeed, Reading};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Entry;
 use crate::message::present;
-use crate::schema::{Field, FieldKind, MessageType, Shape, Types};
+use crate::schema::{Field, FieldKind, MessageType, Types};
 
 impl Entry {
     /// The value at a path such as `tc.comm` or `vmas[3].start`, as `decode` prints it:
@@ -86,7 +86,7 @@ fn walk<'a, 't>(
 ) -> Result<(&'t Field, Option<&'a Value>)> {
     let mut shape = ty.shape();
     for (at, step) in steps.iter().enumerate() {
-        let field = step.field(shape)?;
+        let field = shape.known_field(step.name)?;
         let mut value = message.and_then(|message| present(message, field));
         if let Some(index) = step.index {
             let list = value.and_then(Value::as_list);
@@ -144,14 +144,25 @@ fn read_value(
 
 /// The fields of an entry as pretty JSON.
 pub(crate) fn entry_value(entry: &Entry) -> Result<serde_json::Value> {
+    printed(true, |out, style| {
+        out.text.push(b'{');
+        print::members(out, style, &entry.ty, &entry.message)?;
+        out.text.push(b'}');
+        Ok(())
+    })
+}
+
+/// What is printed, as a value.
+fn printed(
+    pretty: bool,
+    print: impl FnOnce(&mut Out<'_>, Style) -> Result<()>,
+) -> Result<serde_json::Value> {
     let mut out = Out::new(None, false);
     let style = Style {
-        pretty: true,
+        pretty,
         ..Style::default()
     };
-    out.text.push(b'{');
-    print::members(&mut out, style, &entry.ty, &entry.message)?;
-    out.text.push(b'}');
+    print(&mut out, style)?;
     serde_json::from_slice(&out.text)
         .map_err(|error| Error::new(ErrorKind::Json(error.to_string())))
 }
@@ -195,15 +206,6 @@ struct Step<'a> {
     index: Option<usize>,
 }
 
-impl Step<'_> {
-    fn field<'s>(&self, shape: &'s Shape) -> Result<&'s Field> {
-        shape.field_named(self.name).ok_or_else(|| {
-            let what = format!("{} has no field `{}`", shape.desc.name(), self.name);
-            Error::new(ErrorKind::Path(what)).did_you_mean(self.name, shape.names())
-        })
-    }
-}
-
 fn steps(path: &str) -> Result<Vec<Step<'_>>> {
     path.split('.')
         .map(|part| {
@@ -227,14 +229,9 @@ pub(crate) fn json_value(
     value: &Value,
     pretty: bool,
 ) -> Result<serde_json::Value> {
-    let mut out = Out::new(None, false);
-    let style = Style {
-        pretty,
-        ..Style::default()
-    };
-    print::field_value(&mut out, style, types, field, value)?;
-    serde_json::from_slice(&out.text)
-        .map_err(|error| Error::new(ErrorKind::Json(error.to_string())))
+    printed(pretty, |out, style| {
+        print::field_value(out, style, types, field, value)
+    })
 }
 
 fn bad_path(path: &str) -> Error {

@@ -55,8 +55,7 @@ impl<'a> Record<'a> {
     }
 
     fn value(self, name: &str) -> Option<(&'a Field, &'a Value)> {
-        let field = self.shape.field_named(name)?;
-        present(self.message, field).map(|value| (field, value))
+        self.value_at(self.column(name))
     }
 
     /// A number: an integer that is not negative, a bool, or an enum's number.

@@ -214,6 +214,14 @@ impl Shape {
         self.index_named(name).and_then(|i| self.fields.get(i))
     }
 
+    /// The field of this name; another name is an error that knows the nearest one.
+    pub(crate) fn known_field(&self, name: &str) -> Result<&Field> {
+        self.field_named(name).ok_or_else(|| {
+            let what = format!("{} has no field `{name}`", self.desc.name());
+            Error::new(ErrorKind::Path(what)).did_you_mean(name, self.names())
+        })
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().map(|f| &*f.name)
     }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Command, Elements, code, print_json, warn};
+use super::{Command, Elements, code, warn};
+use crate::cli::output::print_json;
 use crate::error::{Error, Result};
 use crate::explore::Task;
 use crate::memory::{Memory, PageCounts, Region};

@@ -215,10 +215,3 @@ impl<'w> Elements<'w> {
         self.out.write_all(end).map_err(Error::writing)
     }
 }
-
-/// Prints JSON and ends its line.
-fn print_json(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {
-    json(out, value, 0)
-        .and_then(|()| out.write_all(b"\n"))
-        .map_err(Error::writing)
-}

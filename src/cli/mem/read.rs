@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Command, Elements, code, print_json};
+use super::{Command, Elements, code};
+use crate::cli::output::print_json;
 use crate::error::{Error, Result};
 use crate::explore::{Task, auxv_name};
 use crate::memory::Memory;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Command, print_json};
-use crate::cli::output::Output;
+use super::Command;
+use crate::cli::output::{Output, print_json};
 use crate::error::{Error, ErrorKind, Result};
 use crate::render::printable;
 
