@@ -31,6 +31,7 @@
 //! ```text
 //! cli           one file per subcommand                        (feature `cli`, on by default)
 //! render        text for people: tables, trees, hexadecimal dumps, safe names (feature `cli`)
+//! check         whether a checkpoint is sound: what its images say of each other
 //! coredump      ELF core files of dumped tasks
 //! explore       what a checkpoint tells about its tasks: a file for each question
 //! memory        pages through pre-dumps, segments and files: read, searched, patched
@@ -52,6 +53,7 @@
 //! [`decode`] and [`encode`] go to JSON and back. Each has an example.
 
 mod bytes;
+pub mod check;
 mod checkpoint;
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use super::check::Check;
 use super::coredump::Coredump;
 use super::edit::Edit;
 use super::get::Get;
@@ -66,6 +67,9 @@ pub(super) enum Command {
     /// Check that images come back byte for byte from their JSON; exit code 1 when one does not
     #[command(args_override_self = true, infer_long_args = true)]
     Recode(Recode),
+    /// Check that checkpoints are sound, before `criu restore` does; exit code 1 when one is not
+    #[command(args_override_self = true, infer_long_args = true)]
+    Check(Check),
     /// Look into the memory of tasks: sizes, areas, bytes, strings, search; change bytes
     #[command(args_override_self = true, infer_long_args = true)]
     Mem(Mem),

@@ -3,6 +3,7 @@
 mod args;
 mod backup;
 mod beside;
+mod check;
 mod coredump;
 mod decode;
 mod edit;
@@ -94,6 +95,7 @@ fn dispatch(args: &Args) -> Result<ExitCode> {
         Some(Command::X(explore)) => x::run(explore, &args.schema),
         Some(Command::Stats(stats)) => stats::run(stats, &args.schema),
         Some(Command::Ls(list)) => ls::run(list, &args.schema),
+        Some(Command::Check(check)) => check::run(check, &args.schema),
         Some(Command::Edit(edit)) => edit::run(edit, &args.schema),
         Some(Command::Recode(recode)) => recode::run(recode, &args.schema),
         Some(Command::Get(get)) => get::run(get, &args.schema),

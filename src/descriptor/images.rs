@@ -64,6 +64,9 @@ pub struct ImageKind {
     /// What follows each message as raw bytes.
     #[serde(default)]
     pub payload: Option<PayloadKind>,
+    /// CRIU reads one entry of it, and no more.
+    #[serde(default)]
+    pub single: bool,
     /// One line for people.
     #[serde(default)]
     pub about: String,
@@ -173,6 +176,7 @@ impl ImageKind {
             entry: None,
             head: None,
             payload: None,
+            single: false,
             about: String::new(),
             assumed: true,
         }

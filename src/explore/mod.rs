@@ -37,6 +37,7 @@ pub use rss::{ResidentRun, RunArea, TaskResident};
 pub use signals::{Handler, PendingSignal, TaskSignals, ThreadSignals};
 pub use sockets::{Peer, Socket, TaskSockets};
 pub use tasks::{Task, TaskState};
+pub(crate) use tasks::{task_id, thread_ids};
 pub(crate) use threads::is_compat;
 pub use threads::{TaskThreads, Thread};
 pub use timers::{IntervalTimer, PosixTimer, TaskTimers};

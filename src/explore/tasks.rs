@@ -246,13 +246,13 @@ const FIELDS: [&str; 9] = [
 
 /// The id of a task or its group or session. CRIUs with nested pid namespaces write a list instead,
 /// whose first element is the id inside the innermost one.
-fn task_id(record: Record<'_>, name: &str) -> Option<u32> {
+pub(crate) fn task_id(record: Record<'_>, name: &str) -> Option<u32> {
     record
         .word(name)
         .or_else(|| record.words(&format!("ns_{name}")).first().copied())
 }
 
-fn thread_ids(record: Record<'_>, pid: u32) -> Vec<u32> {
+pub(crate) fn thread_ids(record: Record<'_>, pid: u32) -> Vec<u32> {
     let mut threads = record.words("threads");
     if threads.is_empty() {
         // One list of ids for each thread.

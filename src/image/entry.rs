@@ -102,6 +102,11 @@ impl Entry {
         message::missing_fields(&self.ty, &self.message)
     }
 
+    /// The numbers of fields that the schema lacks, each with the way to it, such as `tc.99`.
+    pub(crate) fn unknown_fields(&self) -> Result<Vec<String>> {
+        message::unknown_paths(&self.ty, &self.message)
+    }
+
     /// The bytes of the message, without its size in front.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ pub(crate) use missing::missing_fields;
 pub(crate) use record::{Record, present};
 pub(crate) use selection::Selection;
 pub(crate) use sift::{Sift, decode_sifting};
-pub(crate) use unknown::{Unknown, UnknownValue, unknown_fields};
+pub(crate) use unknown::{Unknown, UnknownValue, unknown_fields, unknown_paths};
 
 use prost_reflect::DynamicMessage;
 

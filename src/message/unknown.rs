@@ -5,11 +5,15 @@
 //! unwrapped wherever unknown fields are looked at. A real unknown field of that number is wrapped
 //! as well, so that the two are never mistaken for each other.
 
-use prost_reflect::DynamicMessage;
+use std::collections::BTreeSet;
 
+use prost_reflect::{DynamicMessage, Value};
+
+use super::record::present;
 use crate::bytes::{Cursor, Wire, put_key, put_varint};
 use crate::error::Result;
 use crate::limits::MESSAGE_DEPTH;
+use crate::schema::{FieldKind, MessageType, Shape, Types};
 
 /// The number of the wrapping group: the largest there is.
 pub(super) const STRAY: u32 = 0x1fff_ffff;
@@ -69,6 +73,45 @@ pub(crate) fn unknown_fields(message: &DynamicMessage) -> Result<Vec<Unknown>> {
     }
     found.sort_by_key(|unknown| unknown.number);
     Ok(found)
+}
+
+/// The numbers of the unknown fields of a message and of those inside it, each once, with the way to it.
+pub(crate) fn unknown_paths(ty: &MessageType, message: &DynamicMessage) -> Result<Vec<String>> {
+    let mut found = BTreeSet::new();
+    collect(&ty.types, ty.shape(), message, "", &mut found)?;
+    Ok(found.into_iter().collect())
+}
+
+fn collect(
+    types: &Types,
+    shape: &Shape,
+    message: &DynamicMessage,
+    prefix: &str,
+    found: &mut BTreeSet<String>,
+) -> Result<()> {
+    for unknown in unknown_fields(message)? {
+        found.insert(format!("{prefix}{}", unknown.number));
+    }
+    for field in &shape.fields {
+        let (FieldKind::Message(index) | FieldKind::Group(index)) = &field.kind else {
+            continue;
+        };
+        let inner = types.shape(*index);
+        match present(message, field) {
+            Some(Value::Message(message)) => {
+                let prefix = format!("{prefix}{}.", field.name);
+                collect(types, inner, message, &prefix, found)?;
+            }
+            Some(Value::List(list)) => {
+                let prefix = format!("{prefix}{}[].", field.name);
+                for element in list.iter().filter_map(Value::as_message) {
+                    collect(types, inner, element, &prefix, found)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A field's bytes in the wrapping group.

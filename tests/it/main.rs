@@ -11,6 +11,7 @@
 )]
 
 mod archives;
+mod check;
 mod cli;
 mod contract;
 mod coredump;

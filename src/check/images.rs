@@ -1,0 +1,158 @@
+//! Each image by itself: it is of the kind that its name says, all of it can be read, what must be
+//! there is there, and it encodes to its own bytes again.
+
+use std::collections::BTreeSet;
+use std::thread;
+
+use super::{Checker, Finding, Severity};
+use crate::error::{Error, ErrorKind};
+use crate::image::ImageReader;
+use crate::json::recode;
+use crate::limits::{EXPLORED_ENTRY, WARNINGS};
+
+/// Checks all images; how many there are.
+pub(super) fn check(checker: &Checker<'_>, names: &[String]) -> u64 {
+    let checkpoint = checker.checkpoint;
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let Some(name) = names.get(index) else {
+                return done;
+            };
+            done.push(Image { checkpoint, name }.look());
+        }
+    };
+    let all = thread::scope(|scope| {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let mut all = work();
+        for other in others {
+            match other.join() {
+                Ok(more) => all.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    });
+    let mut images = 0;
+    for (is_image, findings) in all {
+        images += u64::from(is_image);
+        for finding in findings {
+            let at = super::At {
+                entry: finding.entry,
+                field: finding.field,
+            };
+            checker.found(finding.severity, &finding.image, at, finding.reason);
+        }
+    }
+    images
+}
+
+struct Image<'a> {
+    checkpoint: &'a crate::checkpoint::Checkpoint,
+    name: &'a str,
+}
+
+impl Image<'_> {
+    fn finding(
+        &self,
+        severity: Severity,
+        entry: Option<u64>,
+        field: &str,
+        reason: String,
+    ) -> Finding {
+        Finding {
+            severity,
+            image: self.name.to_owned(),
+            entry,
+            field: field.to_owned(),
+            reason,
+        }
+    }
+
+    /// Whether it is an image, and what is wrong with it.
+    fn look(&self) -> (bool, Vec<Finding>) {
+        let mut findings = Vec::new();
+        match self.read(&mut findings) {
+            Ok(is_image) => (is_image, findings),
+            Err(error) => match error.kind() {
+                ErrorKind::RawImage { .. } => (true, findings),
+                // What CRIU and engines put beside the images has no name of an image.
+                ErrorKind::UnknownMagic(_) | ErrorKind::Empty | ErrorKind::NotAnImage { .. }
+                    if !self.name.ends_with(".img") =>
+                {
+                    (false, findings)
+                }
+                kind => {
+                    // What is too large to be looked at may be sound.
+                    let severity = match kind {
+                        ErrorKind::Limit(_) => Severity::Warning,
+                        _ => Severity::Error,
+                    };
+                    let at = error.location();
+                    let reason = match at.offset {
+                        Some(offset) => format!("{kind} (at byte 0x{offset:x})"),
+                        None => kind.to_string(),
+                    };
+                    findings.push(self.finding(severity, at.entry, &at.field, reason));
+                    (true, findings)
+                }
+            },
+        }
+    }
+
+    fn open(&self) -> Result<Box<dyn std::io::Read + Send>, Error> {
+        let missing = || Error::new(ErrorKind::NotACheckpoint("it is gone".to_owned()));
+        self.checkpoint.read(self.name)?.ok_or_else(missing)
+    }
+
+    fn read(&self, findings: &mut Vec<Finding>) -> Result<bool, Error> {
+        let schema = self.checkpoint.schema();
+        let mut reader = ImageReader::named(schema, self.open()?, self.name)?;
+        reader.limit_entries(EXPLORED_ENTRY);
+        let kind = std::sync::Arc::clone(reader.kind());
+        let by_name = schema.kinds().by_file_name(self.name);
+        if let Some(expected) = by_name.filter(|other| other.magic != kind.magic) {
+            let reason = format!(
+                "by its magic it is of the kind {}, by its name {}",
+                kind.name, expected.name
+            );
+            findings.push(self.finding(Severity::Error, None, "", reason));
+            return Ok(true);
+        }
+        let mut index = 0u64;
+        let mut unknown = BTreeSet::new();
+        while let Some(entry) = reader.read_entry()? {
+            // Statistics of old CRIUs lack what is required since.
+            if kind.family != crate::descriptor::Family::Service {
+                for field in entry.missing_fields().into_iter().take(WARNINGS) {
+                    let reason = "a required field is missing".to_owned();
+                    findings.push(self.finding(Severity::Error, Some(index), &field, reason));
+                }
+            }
+            for number in entry.unknown_fields()? {
+                let reason = format!("it has the field {number}, which the schema lacks");
+                if unknown.insert(number) {
+                    findings.push(self.finding(Severity::Warning, Some(index), "", reason));
+                }
+            }
+            index += 1;
+            reader.recycle(entry);
+        }
+        if kind.single && index != 1 {
+            let reason = match index {
+                0 => "it has no entry".to_owned(),
+                _ => format!("it has {index} entries: only the first is restored"),
+            };
+            let entry = (index > 1).then_some(1);
+            findings.push(self.finding(Severity::Error, entry, "", reason));
+        }
+        if let Some(at) = recode(schema, self.name, || self.open(), false)?.differs_at {
+            let reason = format!("encoded again it differs from byte {at} on");
+            findings.push(self.finding(Severity::Error, None, "", reason));
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,338 @@
+//! The memory of each task: areas in order, pages inside them, and as many pages as there is space for
+//! in the pages images.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::files::Files;
+use super::tasks::Tasks;
+use super::{Checker, Severity};
+use crate::memory::{AddressSpace, Area, Held, Memories, Pagemap, status};
+
+pub(super) fn check(checker: &Checker<'_>, tasks: &Tasks, files: &Files) {
+    let page_size = checker.checkpoint.page_size();
+    let memories = Memories::new(checker.checkpoint);
+    let mut pages = Pages::default();
+    let mut segments = HashSet::new();
+    let ipc = ipc_segments(checker);
+    for task in tasks.living.iter().filter(|task| task.has_memory) {
+        let image = format!("mm-{}.img", task.pid);
+        // What can't be read is found when the images are read by themselves; a pre-dump may have none.
+        let space = AddressSpace::read(checker.checkpoint, task.pid)
+            .ok()
+            .flatten();
+        let areas = space.as_ref().map_or(&[][..], |space| &space.areas);
+        let in_order = order_of_areas(checker, &image, areas, page_size);
+        if let Some(space) = &space {
+            start_up(checker, &image, space);
+        }
+        for (index, area) in areas.iter().enumerate().filter(|_| !tasks.pre_dump) {
+            let at = Mapped {
+                image: &image,
+                index,
+                area,
+            };
+            at.check(checker, files, &ipc, &mut segments);
+        }
+        let name = format!("pagemap-{}.img", task.pid);
+        let Ok(Some(pagemap)) = Pagemap::read(checker.checkpoint, &name) else {
+            continue;
+        };
+        if in_order && space.is_some() {
+            inside(checker, &name, &pagemap, areas, page_size);
+        }
+        pages.add(&name, &pagemap, page_size);
+        let in_parent = pagemap.runs.iter().any(|run| run.held == Held::InParent);
+        if in_parent && space.is_some() {
+            match memories.open(task.pid) {
+                Ok(memory) => lost(checker, &name, &memory),
+                Err(error) => checker.failed(&name, &error),
+            }
+        }
+    }
+    for name in segment_pagemaps(checker) {
+        match Pagemap::read(checker.checkpoint, &name) {
+            Ok(Some(pagemap)) => {
+                order(checker, &name, &pagemap, page_size);
+                pages.add(&name, &pagemap, page_size);
+            }
+            Ok(None) => {}
+            Err(error) => checker.failed(&name, &error),
+        }
+        let id = name
+            .strip_prefix("pagemap-shmem-")
+            .and_then(|n| n.strip_suffix(".img"));
+        let id = id.and_then(|id| id.parse::<u64>().ok());
+        if !tasks.pre_dump && id.is_some_and(|id| !segments.contains(&id) && !ipc.contains_key(&id))
+        {
+            segments_of_memfds(checker, &name, id.unwrap_or(0));
+        }
+    }
+    pages.check(checker);
+}
+
+/// A segment that no area maps may be one of a memfd that is only open.
+fn segments_of_memfds(checker: &Checker<'_>, name: &str, id: u64) {
+    let mut known = false;
+    checker.each("memfd.img", &["shmid"], &mut |_, record| {
+        known |= record.number("shmid") == Some(id);
+    });
+    if !known {
+        checker.warning(name, (), "no area and no memfd has this segment");
+    }
+}
+
+/// What is missing in the parents.
+fn lost(checker: &Checker<'_>, name: &str, memory: &crate::memory::Memory) {
+    for warning in memory.warnings() {
+        checker.noted(Severity::Error, name, &warning);
+    }
+}
+
+/// Areas begin and end at pages and do not overlap; false when they do.
+fn order_of_areas(checker: &Checker<'_>, image: &str, areas: &[Area], page_size: u64) -> bool {
+    let mut end_before = 0;
+    let mut in_order = true;
+    for (index, area) in areas.iter().enumerate() {
+        if area.is(status::GUARD) {
+            continue;
+        }
+        let wrong = |field: &str, what: String| {
+            checker.error(image, (0, format!("vmas[{index}].{field}")), what);
+        };
+        let (start, end) = (area.start, area.end);
+        if end <= start {
+            wrong(
+                "end",
+                format!("it ends at 0x{end:x}, not behind its start 0x{start:x}"),
+            );
+            in_order = false;
+        } else if start < end_before {
+            let what =
+                format!("0x{start:x} is before the end of the area before it, 0x{end_before:x}");
+            wrong("start", what);
+            in_order = false;
+        }
+        for (field, value) in [("start", start), ("end", end)] {
+            if !value.is_multiple_of(page_size) {
+                wrong(field, format!("0x{value:x} is not the address of a page"));
+            }
+        }
+        end_before = end_before.max(end);
+    }
+    in_order
+}
+
+/// The arguments and the environment lie in areas.
+fn start_up(checker: &Checker<'_>, image: &str, space: &AddressSpace) {
+    for (name, range) in [("arg", &space.args), ("env", &space.env)] {
+        if range.end < range.start {
+            let what = format!("0x{:x} is before the start, 0x{:x}", range.end, range.start);
+            checker.error(image, (0, format!("mm_{name}_end")), what);
+        }
+    }
+}
+
+/// An area, and what it maps.
+struct Mapped<'a> {
+    image: &'a str,
+    index: usize,
+    area: &'a Area,
+}
+
+impl Mapped<'_> {
+    fn check(
+        &self,
+        checker: &Checker<'_>,
+        files: &Files,
+        ipc: &BTreeMap<u64, String>,
+        segments: &mut HashSet<u64>,
+    ) {
+        let area = self.area;
+        let id = u32::try_from(area.shmid).unwrap_or(u32::MAX);
+        let wrong = |what: String| {
+            checker.error(self.image, (0, format!("vmas[{}].shmid", self.index)), what);
+        };
+        let missing = |what: &str| {
+            let pages = format!("pagemap-shmem-{}.img", area.shmid);
+            if !checker.has(&pages) {
+                let index = self.index;
+                let what = format!(
+                    "missing: the pages of {what} (vmas[{index}] of {})",
+                    self.image
+                );
+                checker.error(&pages, (), what);
+            }
+        };
+        if area.is(status::SYSVIPC) {
+            segments.insert(area.shmid);
+            if !ipc.is_empty() && !ipc.contains_key(&area.shmid) {
+                wrong(format!("no SysV segment has the id {}", area.shmid));
+            }
+        } else if area.is(status::ANON_SHARED) {
+            segments.insert(area.shmid);
+            missing("shared memory");
+        } else if area.is(status::MEMFD) {
+            if files.found
+                && let Err(what) = files.find("MEMFD", id)
+            {
+                wrong(what);
+            }
+        } else if area.is(status::FILE_PRIVATE | status::FILE_SHARED)
+            && !area.is(status::SOCKET | status::AIORING | status::VSYSCALL | status::UPROBES)
+            && files.found
+            && let Err(what) = files.find("REG", id)
+        {
+            wrong(what);
+        }
+    }
+}
+
+/// The SysV segments, with the images that they are in.
+fn ipc_segments(checker: &Checker<'_>) -> BTreeMap<u64, String> {
+    let mut found = BTreeMap::new();
+    for name in &checker.names {
+        if name.starts_with("ipcns-shm-") && name.ends_with(".img") {
+            checker.each(name, &[], &mut |entry, record| {
+                let id = record.record("desc").and_then(|desc| desc.number("id"));
+                let Some(id) = id else {
+                    return;
+                };
+                let pages = format!("pagemap-shmem-{id}.img");
+                if record.is("in_pagemaps") && !checker.has(&pages) {
+                    let what = format!("missing: the pages of a segment (entry {entry} of {name})");
+                    checker.error(&pages, (), what);
+                }
+                if found.insert(id, name.clone()).is_some() {
+                    let what = format!("the segment {id} stands twice");
+                    checker.error(name, (entry, "desc.id"), what);
+                }
+            });
+        }
+    }
+    found
+}
+
+fn segment_pagemaps(checker: &Checker<'_>) -> Vec<String> {
+    let is_one = |name: &&String| name.starts_with("pagemap-shmem-") && name.ends_with(".img");
+    let mut names: Vec<String> = checker.names.iter().filter(is_one).cloned().collect();
+    names.sort_unstable();
+    names
+}
+
+/// Runs of pages begin at pages and do not overlap.
+fn order(checker: &Checker<'_>, image: &str, pagemap: &Pagemap, page_size: u64) -> bool {
+    let mut end_before = 0;
+    let mut in_order = true;
+    for (run, entry) in pagemap.runs.iter().zip(1u64..) {
+        let start = run.vaddr;
+        let length = run.pages.checked_mul(page_size);
+        let Some(end) = length.and_then(|length| start.checked_add(length)) else {
+            let what = format!("{} pages reach beyond the last address", run.pages);
+            checker.error(image, (entry, "nr_pages"), what);
+            return false;
+        };
+        if !start.is_multiple_of(page_size) {
+            checker.error(
+                image,
+                (entry, "vaddr"),
+                format!("0x{start:x} is not the address of a page"),
+            );
+            in_order = false;
+        } else if start < end_before {
+            let what =
+                format!("0x{start:x} is before the end of the entry before it, 0x{end_before:x}");
+            checker.error(image, (entry, "vaddr"), what);
+            in_order = false;
+        } else if run.pages == 0 {
+            checker.error(image, (entry, "nr_pages"), "it has no pages");
+        }
+        end_before = end_before.max(end);
+    }
+    in_order
+}
+
+/// Pages lie in areas of the task's own.
+fn inside(checker: &Checker<'_>, image: &str, pagemap: &Pagemap, areas: &[Area], page_size: u64) {
+    if !order(checker, image, pagemap, page_size) {
+        return;
+    }
+    let mut areas = areas
+        .iter()
+        .filter(|area| !area.is(status::GUARD))
+        .peekable();
+    let shared = status::ANON_SHARED | status::SYSVIPC | status::FILE_SHARED;
+    for (run, entry) in pagemap.runs.iter().zip(1u64..) {
+        let end = run.vaddr + run.pages * page_size;
+        let mut at = run.vaddr;
+        while at < end {
+            while areas.peek().is_some_and(|area| area.end <= at) {
+                areas.next();
+            }
+            match areas.peek() {
+                Some(area) if area.start <= at => {
+                    if area.is(shared) {
+                        let what =
+                            format!("the page at 0x{at:x} is in a shared area, which has its own");
+                        checker.error(image, (entry, "vaddr"), what);
+                    }
+                    at = area.end;
+                }
+                _ => {
+                    let what = format!("the page at 0x{at:x} is in no area");
+                    checker.error(image, (entry, "vaddr"), what);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// The pages images, by their numbers: who has pages in them, and how many bytes.
+#[derive(Default)]
+struct Pages(BTreeMap<u32, (String, u64)>);
+
+impl Pages {
+    fn add(&mut self, image: &str, pagemap: &Pagemap, page_size: u64) {
+        let here = pagemap
+            .runs
+            .iter()
+            .filter(|run| matches!(run.held, Held::Here(_)));
+        let count = here.map(|run| run.pages).fold(0, u64::saturating_add);
+        let (_, bytes) = self
+            .0
+            .entry(pagemap.pages_id)
+            .or_insert_with(|| (image.to_owned(), 0));
+        *bytes = bytes.saturating_add(count.saturating_mul(page_size));
+    }
+
+    fn check(&self, checker: &Checker<'_>) {
+        // Without any, the checkpoint was stripped of its memory, to be looked at.
+        let stripped = !checker.has_any("pages-");
+        for (number, (pagemap, bytes)) in &self.0 {
+            let image = format!("pages-{number}.img");
+            let missing = format!("missing: {pagemap} has {bytes} bytes in it");
+            match checker.checkpoint.size(&image) {
+                Ok(Some(size)) if size == *bytes => {}
+                Ok(Some(size)) => {
+                    let what = format!("it has {size} bytes; {pagemap} says {bytes}");
+                    checker.error(&image, (), what);
+                }
+                Ok(None) if *bytes == 0 => {}
+                Ok(None) if stripped => {
+                    checker.warning(&image, (), format!("{missing}, and no pages image is here"));
+                }
+                Ok(None) => checker.error(&image, (), missing),
+                Err(error) => checker.failed(&image, &error),
+            }
+        }
+        let is_one = |name: &&String| {
+            let number = name
+                .strip_prefix("pages-")
+                .and_then(|n| n.strip_suffix(".img"));
+            number.is_some_and(|n| n.parse::<u32>().is_ok_and(|n| !self.0.contains_key(&n)))
+        };
+        for name in checker.names.iter().filter(is_one) {
+            checker.warning(name, (), "no pagemap has pages in it");
+        }
+    }
+}

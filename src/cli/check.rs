@@ -1,0 +1,74 @@
+//! `crit check`: whether checkpoints are sound.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args as ClapArgs;
+use serde::Serialize;
+
+use super::options::{Json, SchemaArgs};
+use super::output::print;
+use super::report::warn;
+use super::source;
+use crate::check::{Report, Severity, check};
+use crate::checkpoint::Checkpoint;
+use crate::error::Result;
+use crate::render::printable;
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Check {
+    /// Directories of images, or container engines' archives of them
+    #[arg(value_name = "DIR|ARCHIVE", required = true)]
+    checkpoints: Vec<PathBuf>,
+    #[command(flatten)]
+    json: Json,
+}
+
+/// What became of a checkpoint.
+#[derive(Debug, Serialize)]
+struct Checked {
+    checkpoint: String,
+    #[serde(flatten)]
+    report: Report,
+}
+
+pub(super) fn run(args: &Check, source: &SchemaArgs) -> Result<ExitCode> {
+    let schema = source::schema(source)?;
+    let mut all = Vec::new();
+    for path in &args.checkpoints {
+        let checkpoint = Checkpoint::open_with(&schema, path)?;
+        warn(checkpoint.warnings(), 0, checkpoint.name());
+        all.push(Checked {
+            checkpoint: checkpoint.name().to_owned(),
+            report: check(&checkpoint)?,
+        });
+    }
+    print(args.json.json.then_some(&all), || {
+        all.iter().map(text).collect()
+    })?;
+    let errors = all
+        .iter()
+        .any(|checked| checked.report.count(Severity::Error) > 0);
+    Ok(ExitCode::from(u8::from(errors)))
+}
+
+fn text(checked: &Checked) -> String {
+    let mut text = String::new();
+    for finding in &checked.report.findings {
+        text.push_str(&printable(&finding.to_string()));
+        text.push('\n');
+    }
+    let number = |count: u64, word: &str| match count {
+        1 => format!("1 {word}"),
+        count => format!("{count} {word}s"),
+    };
+    let count = |severity| checked.report.count(severity) as u64;
+    text.push_str(&format!(
+        "{}: {}, {}, {}\n",
+        printable(&checked.checkpoint),
+        number(checked.report.images, "image"),
+        number(count(Severity::Error), "error"),
+        number(count(Severity::Warning), "warning"),
+    ));
+    text
+}

@@ -1,0 +1,375 @@
+//! `crit check`: nothing is found in dumps that restore, and each planted fault is, by its image, entry
+//! and field.
+//!
+//! The faults are planted in copies of `tests/images`; what is expected follows from the fault.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::support::{copy_of, crit, crit_in, edit_image, fresh_dir};
+
+/// A fault.
+type Plant = Box<dyn FnOnce(&Path)>;
+
+fn edit(image: &'static str, change: impl FnOnce(&mut Vec<Value>) + 'static) -> Plant {
+    Box::new(move |dir| edit_image(dir, image, change))
+}
+
+fn removed(image: &'static str) -> Plant {
+    Box::new(move |dir| fs::remove_file(dir.join(image)).unwrap())
+}
+
+/// An entry stands twice.
+fn doubled(image: &'static str, entry: usize) -> Plant {
+    edit(image, move |entries| {
+        let again = entries[entry].clone();
+        entries.insert(entry + 1, again);
+    })
+}
+
+/// A field of an entry gets another value.
+fn field(image: &'static str, pointer: &'static str, value: Value) -> Plant {
+    edit(image, move |entries| {
+        let mut all = Value::Array(std::mem::take(entries));
+        *all.pointer_mut(pointer).expect(pointer) = value;
+        let Value::Array(list) = all else {
+            unreachable!()
+        };
+        *entries = list;
+    })
+}
+
+fn bytes(image: &'static str, change: impl FnOnce(&mut Vec<u8>) + 'static) -> Plant {
+    Box::new(move |dir| {
+        let path = dir.join(image);
+        let mut bytes = fs::read(&path).unwrap();
+        change(&mut bytes);
+        fs::write(&path, bytes).unwrap();
+    })
+}
+
+fn findings(dir: &Path) -> (i32, Vec<Value>) {
+    let run = crit_in(dir, &["check", ".", "--json"], b"");
+    let all = run.json()[0]["findings"].as_array().unwrap().clone();
+    (run.code, all)
+}
+
+/// The fault is found, as an error, where it is.
+fn found(dump: &str, plant: Plant, at: (&str, Option<u64>, &str), reason: &str) {
+    let dir = copy_of(dump);
+    plant(dir.path());
+    let (code, all) = findings(dir.path());
+    assert_eq!(code, 1, "{all:#?}");
+    let (image, entry, field) = at;
+    let is_it = |finding: &&Value| {
+        finding["severity"] == "error"
+            && finding["image"] == image
+            && finding.get("entry").and_then(Value::as_u64) == entry
+            && finding.get("field").and_then(Value::as_str).unwrap_or("") == field
+            && finding["reason"].as_str().unwrap().contains(reason)
+    };
+    assert!(all.iter().any(|finding| is_it(&finding)), "{all:#?}");
+}
+
+macro_rules! faults {
+    ($($name:ident: $dump:literal, $plant:expr => $image:literal, $entry:expr, $field:literal, $reason:literal;)*) => {
+        $(#[test]
+        fn $name() {
+            found($dump, $plant, ($image, $entry, $field), $reason);
+        })*
+    };
+}
+
+const FULL: &str = "full-ns";
+
+faults! {
+    // Each image by itself.
+    a_magic_that_the_name_contradicts: "full-ns",
+        Box::new(|dir| assert!(fs::copy(dir.join("pstree.img"), dir.join("core-3.img")).is_ok()))
+        => "core-3.img", None, "", "by its magic it is of the kind PSTREE, by its name CORE";
+    an_image_that_is_cut_off: "full-ns", bytes("files.img", |bytes| bytes.truncate(700))
+        => "files.img", Some(9), "", "exceeds the 49 bytes left";
+    an_image_of_nothing: "full-ns", bytes("fs-6.img", Vec::clear)
+        => "fs-6.img", None, "", "empty";
+    an_image_without_an_entry: "full-ns", bytes("mm-6.img", |bytes| bytes.truncate(8))
+        => "mm-6.img", None, "", "it has no entry";
+    a_core_that_stands_twice: "full-ns", doubled("core-6.img", 0)
+        => "core-6.img", Some(1), "", "it has 2 entries: only the first is restored";
+    an_unknown_magic: "full-ns", bytes("ids-6.img", |bytes| bytes[5] ^= 0x40)
+        => "ids-6.img", None, "", "unknown magic";
+    a_required_field_that_is_missing: "full-ns", Box::new(|dir| {
+
+            let json = crit_in(dir, &["decode", "-i", "fs-6.img"], b"").quiet().text();
+            let json = json.replace("\"root_id\": 85, ", "");
+            crit_in(dir, &["encode", "--lenient", "-o", "fs-6.img"], json.as_bytes());
+        }) => "fs-6.img", Some(0), "root_id", "a required field is missing";
+
+    // The inventory.
+    an_inventory_that_is_missing: "full-ns", removed("inventory.img")
+        => "inventory.img", None, "", "missing";
+    a_version_that_is_not_known: "full-ns", field("inventory.img", "/0/img_version", json!(7))
+        => "inventory.img", Some(0), "img_version", "the version 7 of images is not known";
+
+    // The tree.
+    a_tree_that_is_missing: "full-ns", removed("pstree.img")
+        => "pstree.img", None, "", "missing";
+    a_task_that_stands_twice: "full-ns", doubled("pstree.img", 3)
+        => "pstree.img", Some(4), "pid", "task 8 stands in entry 3 already";
+    a_second_root: "full-ns", field("pstree.img", "/4/ppid", json!(0))
+        => "pstree.img", Some(4), "ppid", "a second root: entry 0 is one";
+    a_parent_that_is_no_task: "full-ns", field("pstree.img", "/3/ppid", json!(55))
+        => "pstree.img", Some(3), "ppid", "no task before it has the id 55";
+    a_task_that_is_its_own_parent: "full-ns", field("pstree.img", "/3/ppid", json!(8))
+        => "pstree.img", Some(3), "ppid", "no task before it has the id 8";
+    a_child_in_front_of_its_parent: "full-ns", edit("pstree.img", |entries| entries.swap(2, 3))
+        => "pstree.img", Some(2), "ppid", "no task before it has the id 7";
+    a_tree_without_a_root: "full-ns", field("pstree.img", "/0/ppid", json!(13))
+        => "pstree.img", None, "", "no task is the root";
+    a_task_that_is_none_of_its_threads: "full-ns", field("pstree.img", "/1/threads", json!([16]))
+        => "pstree.img", Some(1), "threads", "task 6 itself is not among its threads";
+    a_thread_of_two_tasks: "full-ns", field("pstree.img", "/1/threads", json!([6, 4]))
+        => "pstree.img", Some(1), "threads", "thread 4 is one of task 1";
+
+    // The images of tasks.
+    a_core_that_is_missing: "full-ns", removed("core-8.img")
+        => "core-8.img", None, "", "missing: the state of task 8 (entry 3 of pstree.img)";
+    a_core_of_a_thread_that_is_missing: "full-ns", removed("core-4.img")
+        => "core-4.img", None, "", "missing: the registers of thread 4 of task 1";
+    a_core_without_the_state_of_a_task: "full-ns", edit("core-8.img", |entries| {
+            entries[0].as_object_mut().unwrap().remove("tc");
+        }) => "core-8.img", Some(0), "tc", "it is missing";
+    a_core_without_registers: "full-ns", edit("core-4.img", |entries| {
+            entries[0].as_object_mut().unwrap().remove("thread_info");
+        }) => "core-4.img", Some(0), "thread_info", "the registers of a thread on X86_64";
+    credentials_that_are_missing: "full-ns", edit("core-8.img", |entries| {
+            entries[0]["thread_core"].as_object_mut().unwrap().remove("creds");
+        }) => "creds-8.img", None, "", "missing: the credentials of task 8";
+    ids_that_are_missing: "full-ns", removed("ids-9.img")
+        => "ids-9.img", None, "", "missing: the ids of what it shares with others";
+    a_table_of_descriptors_that_is_missing: "full-ns", removed("fdinfo-4.img")
+        => "fdinfo-4.img", None, "", "missing: the descriptors of task";
+    a_working_directory_that_is_missing: "full-ns", removed("fs-7.img")
+        => "fs-7.img", None, "", "missing: the working directory and the root of task 7";
+    areas_that_are_missing: "full-ns", removed("mm-7.img")
+        => "mm-7.img", None, "", "missing: the memory areas of task 7";
+    pages_that_are_missing: "full-ns", removed("pagemap-7.img")
+        => "pagemap-7.img", None, "", "missing: the pages of task 7";
+
+    // Descriptors and files.
+    open_files_that_are_missing: "full-ns", removed("files.img")
+        => "files.img", None, "", "missing: fdinfo-";
+    a_descriptor_of_a_file_that_is_none: "full-ns", field("fdinfo-2.img", "/3/id", json!(900))
+        => "fdinfo-2.img", Some(3), "id", "no file has the id 900";
+    a_descriptor_of_a_file_of_another_type: "full-ns", field("fdinfo-2.img", "/3/id", json!(21))
+        => "fdinfo-2.img", Some(3), "id", "the file 21 is of the type PIPE, not REG (entry 20 of files.img)";
+    a_descriptor_that_stands_twice: "full-ns", doubled("fdinfo-2.img", 4)
+        => "fdinfo-2.img", Some(5), "fd", "descriptor 4 stands twice";
+    a_file_that_stands_twice: "full-ns", doubled("files.img", 20)
+        => "files.img", Some(21), "id", "the file 21 of the type PIPE stands in entry 20 already";
+    a_file_without_its_message: "full-ns", edit("files.img", |entries| {
+            entries[20].as_object_mut().unwrap().remove("pipe");
+        }) => "files.img", Some(20), "pipe", "it is missing in a file of the type PIPE";
+    a_file_with_two_ids: "full-ns", field("files.img", "/20/pipe/id", json!(99))
+        => "files.img", Some(20), "pipe.id", "99 is not the id of the entry, 21";
+    a_working_directory_that_is_no_file: "full-ns", field("fs-7.img", "/0/cwd_id", json!(21))
+        => "fs-7.img", Some(0), "cwd_id", "of the type PIPE, not REG";
+    a_program_that_is_no_file: "full-ns", field("mm-7.img", "/0/exe_file_id", json!(901))
+        => "mm-7.img", Some(0), "exe_file_id", "no file has the id 901";
+    a_socket_whose_peer_is_gone: "full-ns", field("files.img", "/31/usk/peer", json!(5))
+        => "files.img", Some(31), "usk.peer", "no unix socket has the inode 5";
+    a_fifo_without_its_path: "full-ns", field("files.img", "/26/fifo/regf_id", json!(902))
+        => "files.img", Some(26), "fifo.regf_id", "no file has the id 902";
+    data_of_a_pipe_that_is_none: "full-ns", field("pipes-data.img", "/0/pipe_id", json!(5))
+        => "pipes-data.img", Some(0), "pipe_id", "no pipe has the id 5";
+    data_of_a_pipe_that_stand_twice: "full-ns", doubled("fifo-data.img", 0)
+        => "fifo-data.img", Some(1), "pipe_id", "the data of the FIFO 893211 stand twice";
+    a_queue_of_a_socket_that_is_none: "full-ns", field("sk-queues.img", "/7/id_for", json!(7))
+        => "sk-queues.img", Some(7), "id_for", "no socket has the id 7";
+    the_content_of_a_map_that_is_none: "full-ns", field("bpfmap-data.img", "/1/map_id", json!(9))
+        => "bpfmap-data.img", Some(1), "map_id", "no map has the id 9";
+    terminals_that_are_missing: "full-ns", removed("tty-info.img")
+        => "tty-info.img", None, "", "missing: entry 71 of files.img refers to it";
+    a_terminal_that_is_none: "full-ns", field("files.img", "/71/tty/tty_info_id", json!(8))
+        => "files.img", Some(71), "tty.tty_info_id", "no terminal in tty-info.img has the id 8";
+    data_of_a_terminal_that_is_none: "full-ns", field("tty-data.img", "/1/tty_id", json!(8))
+        => "tty-data.img", Some(1), "tty_id", "no terminal in tty-info.img has the id 8";
+    memfds_that_are_missing: "full-ns", removed("memfd.img")
+        => "memfd.img", None, "", "missing: entry 1 of files.img refers to it";
+    a_memfd_that_is_none: "full-ns", field("files.img", "/64/memfd/inode_id", json!(8))
+        => "files.img", Some(64), "memfd.inode_id", "no memfd in memfd.img has the inode 8";
+    pages_of_a_memfd_that_are_missing: "full-ns", removed("pagemap-shmem-9340.img")
+        => "pagemap-shmem-9340.img", None, "", "missing: the pages of a memfd (entry 1 of memfd.img)";
+    a_ghost_file_that_is_missing: "full-ns", removed("ghost-file-3.img")
+        => "ghost-file-3.img", None, "", "missing: the content of a file (entry 2 of remap-fpath.img)";
+    a_remap_of_a_file_that_is_none: "full-ns", field("remap-fpath.img", "/1/orig_id", json!(900))
+        => "remap-fpath.img", Some(1), "orig_id", "no file has the id 900";
+    a_connection_that_is_missing: "full-ns", removed("tcp-stream-16b117.img")
+        => "tcp-stream-16b117.img", None, "", "missing: the connection of a socket (entry 42 of files.img)";
+    an_address_of_too_few_words: "full-ns", field("files.img", "/48/isk/src_addr", json!([1, 2]))
+        => "files.img", Some(48), "isk.src_addr", "an address of 2 words, where 4 are needed";
+    a_lock_of_a_task_that_is_none: "full-ns", field("filelocks.img", "/2/pid", json!(77))
+        => "filelocks.img", Some(2), "pid", "no task has the id 77";
+    a_lock_on_a_descriptor_that_is_none: "full-ns", field("filelocks.img", "/2/fd", json!(900))
+        => "filelocks.img", Some(2), "fd", "no task has the descriptor 900";
+    a_filter_that_is_missing: "full-ns", edit("seccomp.img", |entries| {
+            entries[0]["seccomp_filters"].as_array_mut().unwrap().truncate(1);
+        }) => "core-9.img", Some(0), "thread_core.seccomp_filter", "seccomp.img has 1 filters";
+    an_old_file_that_is_none: "v33-full", field("reg-files.img", "/0/id", json!(999))
+        => "mm-100.img", Some(0), "exe_file_id", "no file of the type REG has the id";
+
+    // Memory.
+    an_area_that_ends_before_it_starts: "pattern", edit("mm-9230.img", |entries| {
+            entries[0]["vmas"][2]["end"] = json!(4096);
+        }) => "mm-9230.img", Some(0), "vmas[2].end", "it ends at 0x1000, not behind its start";
+    areas_that_overlap: "pattern", edit("mm-9230.img", |entries| {
+            let next = entries[0]["vmas"][3]["end"].clone();
+            entries[0]["vmas"][2]["end"] = next;
+        }) => "mm-9230.img", Some(0), "vmas[3].start", "is before the end of the area before it";
+    an_area_in_the_middle_of_a_page: "pattern", edit("mm-9230.img", |entries| {
+            let end = entries[0]["vmas"][2]["end"].as_u64().unwrap();
+            entries[0]["vmas"][2]["end"] = json!(end - 8);
+        }) => "mm-9230.img", Some(0), "vmas[2].end", "is not the address of a page";
+    an_area_of_a_file_that_is_none: "pattern", edit("mm-9230.img", |entries| {
+            entries[0]["vmas"][0]["shmid"] = json!(900);
+        }) => "mm-9230.img", Some(0), "vmas[0].shmid", "no file has the id 900";
+    pages_that_are_in_no_area: "pattern", edit("mm-9230.img", |entries| {
+            entries[0]["vmas"].as_array_mut().unwrap().remove(4);
+        }) => "pagemap-9230.img", Some(3), "vaddr", "is in no area";
+    pages_that_stand_twice: "pattern", doubled("pagemap-9230.img", 2)
+        => "pagemap-9230.img", Some(3), "vaddr", "is before the end of the entry before it";
+    a_pages_image_that_is_too_short: "pattern", Box::new(|dir| {
+            let file = fs::OpenOptions::new().write(true).open(dir.join("pages-3.img")).unwrap();
+            file.set_len(4096).unwrap();
+        }) => "pages-3.img", None, "", "it has 4096 bytes; pagemap-9230.img says";
+    a_pages_image_that_is_missing: "pattern", removed("pages-3.img")
+        => "pages-3.img", None, "", "missing: pagemap-9230.img has";
+    pages_in_a_parent_that_is_none: "pattern", field("pagemap-9230.img", "/4/flags", json!("PE_PARENT"))
+        => "pagemap-9230.img", Some(4), "", "its pages are in the parent, but there is no parent";
+    a_segment_without_pages: "app", removed("pagemap-shmem-9327.img")
+        => "pagemap-shmem-9327.img", None, "", "missing: the pages of";
+    a_segment_of_ipc_without_pages: "full-ns", removed("pagemap-shmem-1.img")
+        => "pagemap-shmem-1.img", None, "", "missing: the pages of a segment (entry 1 of ipcns-shm-11.img)";
+
+    // Namespaces, mounts, cgroups.
+    a_host_name_that_is_missing: "full-ns", removed("utsns-12.img")
+        => "utsns-12.img", None, "", "missing: the namespace of task 1 (uts_ns_id of ids-1.img)";
+    mounts_that_are_missing: "full-ns", removed("mountpoints-14.img")
+        => "mountpoints-14.img", None, "", "missing: the namespace of task 1";
+    id_maps_that_are_missing: "userns", removed("userns-14.img")
+        => "userns-14.img", None, "", "missing: the namespace of task 1";
+    a_mount_that_stands_twice: "full-ns", doubled("mountpoints-14.img", 1)
+        => "mountpoints-14.img", Some(2), "mnt_id", "the mount 79 stands in entry 1 already";
+    a_mount_below_one_that_is_none: "full-ns", field("mountpoints-14.img", "/0/parent_mnt_id", json!(900))
+        => "mountpoints-14.img", Some(0), "parent_mnt_id", "no mount has the id 900";
+    a_file_on_a_mount_that_is_none: "full-ns", field("files.img", "/8/reg/mnt_id", json!(900))
+        => "files.img", Some(8), "reg.mnt_id", "no mount has the id 900";
+    a_socket_of_a_network_that_is_none: "full-ns", field("files.img", "/44/isk/ns_id", json!(99))
+        => "files.img", Some(44), "isk.ns_id", "no network namespace has the id 99";
+    cgroups_that_are_missing: "full-ns", removed("cgroup.img")
+        => "cgroup.img", None, "", "missing";
+    a_set_of_cgroups_that_is_none: "full-ns", field("core-7.img", "/0/thread_core/cg_set", json!(99))
+        => "core-7.img", Some(0), "thread_core.cg_set", "no set in cgroup.img has the id 99";
+    a_controller_that_is_none: "full-ns", field("cgroup.img", "/0/sets/1/ctls/2/name", json!("pens"))
+        => "cgroup.img", Some(0), "sets[1].ctls[2].name", "no controller has the name pens";
+}
+
+#[test]
+fn nothing_is_wrong_with_dumps_that_restore() {
+    let dumps = [
+        "app",
+        "badname",
+        "bpf",
+        "cpuinfo",
+        "events",
+        FULL,
+        "ghost",
+        "ghost-fiemap",
+        "i386",
+        "ipc-ns",
+        "memory",
+        "pattern",
+        "pattern-chain/1",
+        "pattern-chain/2",
+        "predump/1",
+        "predump/2",
+        "predump/3",
+        "simple",
+        "sockets",
+        "tree",
+        "userns",
+        "v10-simple",
+        "v12-ipc-ns",
+        "v33-full",
+    ];
+    let run = crit(&[&["check", "--json"], &dumps[..]].concat(), b"");
+    assert_eq!(run.code, 0, "{}", run.text());
+    for checked in run.json().as_array().unwrap() {
+        for finding in checked["findings"].as_array().unwrap() {
+            // Memory is kept out of most of the fixtures.
+            let reason = finding["reason"].as_str().unwrap();
+            assert!(
+                reason.ends_with("and no pages image is here"),
+                "{finding:#}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_field_that_the_schema_lacks_and_an_image_that_nobody_refers_to_are_warnings() {
+    let dir = copy_of(FULL);
+    edit_image(dir.path(), "fs-7.img", |entries| {
+        entries[0]["@unknown"] = json!([{"number": 99, "wire": "varint", "value": 1}]);
+    });
+    fs::copy(
+        dir.path().join("ghost-file-1.img"),
+        dir.path().join("ghost-file-a.img"),
+    )
+    .unwrap();
+    let (code, all) = findings(dir.path());
+    assert_eq!(code, 0);
+    let has = |image: &str, reason: &str| {
+        let mut all = all.iter();
+        all.any(|f| f["image"] == image && f["severity"] == "warning" && f["reason"] == reason)
+    };
+    assert!(
+        has("fs-7.img", "it has the field 99, which the schema lacks"),
+        "{all:#?}"
+    );
+    assert!(
+        has(
+            "ghost-file-a.img",
+            "no entry of remap-fpath.img refers to it"
+        ),
+        "{all:#?}"
+    );
+}
+
+#[test]
+fn the_text_names_image_entry_and_field_and_counts() {
+    let dir = copy_of("simple");
+    edit_image(dir.path(), "fs-100.img", |entries| {
+        entries[0]["cwd_id"] = json!(900);
+    });
+    let run = crit_in(dir.path(), &["check", "."], b"");
+    assert_eq!(run.code, 1);
+    let text = run.text();
+    assert!(
+        text.contains("error: fs-100.img: entry 0, field cwd_id: no file has the id 900\n"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with(".: 15 images, 1 error, 1 warning\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_directory_without_images_is_no_checkpoint() {
+    let dir = fresh_dir();
+    let run = crit_in(dir.path(), &["check", "."], b"");
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("no image is in it"), "{}", run.stderr);
+}
