@@ -31,6 +31,7 @@
 //! ```text
 //! cli           one file per subcommand                        (feature `cli`, on by default)
 //! render        text for people: tables, trees, hexadecimal dumps, safe names (feature `cli`)
+//! replace       something replaced in all images of a checkpoint at once
 //! check         whether a checkpoint is sound: what its images say of each other
 //! coredump      ELF core files of dumped tasks
 //! explore       what a checkpoint tells about its tasks: a file for each question
@@ -70,6 +71,7 @@ pub mod memory;
 mod message;
 #[cfg(feature = "cli")]
 mod render;
+pub mod replace;
 mod schema;
 mod text;
 

@@ -11,6 +11,7 @@ use super::get::Get;
 use super::mem::Mem;
 use super::options::{From, InOut, Json, SchemaArgs, path};
 use super::recode::Recode;
+use super::replace::Replace;
 use super::set::Set;
 
 /// Read, check, edit and write CRIU checkpoint images.
@@ -64,6 +65,9 @@ pub(super) enum Command {
     /// Edit an image as pretty JSON, in the editor that VISUAL or EDITOR names
     #[command(args_override_self = true, infer_long_args = true)]
     Edit(Edit),
+    /// Replace an address, a path, a name, a user or a cgroup in all images of a checkpoint
+    #[command(args_override_self = true, infer_long_args = true)]
+    Replace(Replace),
     /// Check that images come back byte for byte from their JSON; exit code 1 when one does not
     #[command(args_override_self = true, infer_long_args = true)]
     Recode(Recode),

@@ -17,6 +17,7 @@ mod options;
 mod output;
 mod progress;
 mod recode;
+mod replace;
 mod report;
 mod schema;
 mod set;
@@ -98,6 +99,7 @@ fn dispatch(args: &Args) -> Result<ExitCode> {
         Some(Command::Check(check)) => check::run(check, &args.schema),
         Some(Command::Edit(edit)) => edit::run(edit, &args.schema),
         Some(Command::Recode(recode)) => recode::run(recode, &args.schema),
+        Some(Command::Replace(replace)) => replace::run(replace, &args.schema),
         Some(Command::Get(get)) => get::run(get, &args.schema),
         Some(Command::Set(set)) => set::run(set, &args.schema),
         Some(Command::Coredump(coredump)) => coredump::run(coredump, &args.schema),

@@ -76,7 +76,7 @@ pub(super) fn run(args: &Set, source: &SchemaArgs) -> Result<ExitCode> {
 }
 
 /// A line for each change.
-fn differences(changed: &[Changed]) -> String {
+pub(super) fn differences(changed: &[Changed]) -> String {
     let mut text = String::new();
     for change in changed {
         let path = printable(&change.path);

@@ -61,6 +61,11 @@ pub(crate) struct Types {
 }
 
 impl Types {
+    /// All messages, in the order of their indexes.
+    pub(crate) fn shapes(&self) -> &[Shape] {
+        &self.shapes
+    }
+
     /// The message type at an index.
     pub(crate) fn message(self: &Arc<Self>, index: usize) -> MessageType {
         MessageType {

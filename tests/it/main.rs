@@ -24,6 +24,7 @@ mod made_up;
 mod memory;
 mod names;
 mod readme;
+mod replace;
 mod schema_facts;
 mod schema_sources;
 mod streaming;

@@ -1,0 +1,263 @@
+//! `crit replace`: something replaced in all images of a checkpoint at once.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args as ClapArgs;
+use serde::Serialize;
+
+use super::backup::Backup;
+use super::options::{Json, SchemaArgs};
+use super::output::{Output, print};
+use super::report::{say, warn};
+use super::set::differences;
+use super::source;
+use crate::checkpoint::Checkpoint;
+use crate::edit::Changed;
+use crate::error::{Error, ErrorKind, Result};
+use crate::render::printable;
+use crate::replace::{Mention, Replacement, Replacer, mentions};
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Replace {
+    /// The directory of images
+    #[arg(value_name = "DIR")]
+    checkpoint: PathBuf,
+    /// An IP address of sockets, theirs or their peers'
+    #[arg(long, value_name = "OLD=NEW")]
+    ip: Vec<String>,
+    /// A file or directory, and everything below it, wherever a path is
+    #[arg(long, value_name = "OLD=NEW")]
+    path: Vec<String>,
+    /// The host name of UTS namespaces
+    #[arg(long, value_name = "[OLD=]NEW")]
+    hostname: Vec<String>,
+    /// The command name of tasks and threads
+    #[arg(long, value_name = "OLD=NEW")]
+    comm: Vec<String>,
+    /// A cgroup, and everything below it
+    #[arg(long, value_name = "OLD=NEW")]
+    cgroup: Vec<String>,
+    /// A user, by the id inside the user namespace that was dumped
+    #[arg(long, value_name = "OLD=NEW")]
+    uid: Vec<String>,
+    /// A group, likewise
+    #[arg(long, value_name = "OLD=NEW")]
+    gid: Vec<String>,
+    /// Only print what would change
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    backup: Backup,
+    #[command(flatten)]
+    json: Json,
+}
+
+/// What was done.
+#[derive(Debug, Serialize)]
+struct Answer {
+    /// What changed, by the images.
+    changed: BTreeMap<String, Vec<Changed>>,
+    /// The files that mention what was replaced, and are as they were.
+    mentioned: Vec<Mention>,
+}
+
+pub(super) fn run(args: &Replace, source: &SchemaArgs) -> Result<ExitCode> {
+    let schema = source::schema(source)?;
+    let checkpoint = Checkpoint::open_with(&schema, &args.checkpoint)?;
+    warn(checkpoint.warnings(), 0, checkpoint.name());
+    if !args.checkpoint.is_dir() {
+        let what = "an archive is not changed in place".to_owned();
+        let error = Error::new(ErrorKind::Value(what)).in_file(checkpoint.name());
+        return Err(error.with_hint("unpack it, and give the directory"));
+    }
+    let replacements = args.replacements()?;
+    let mut replacer = Replacer::new(replacements.clone())?;
+    let folder = args.checkpoint.join(checkpoint.images_folder());
+    let mut changed = BTreeMap::new();
+    // All images are written before the first takes its place: each is a file that is open.
+    raise_open_files();
+    let mut outputs = Vec::new();
+    for name in checkpoint.image_names()? {
+        let path = folder.join(&name);
+        let label = path.display().to_string();
+        let open = || File::open(&path).map_err(|e| Error::from(e).in_file(&label));
+        if !is_concerned(&replacer, &checkpoint, &label, open()?)
+            .map_err(|error| error.in_file(&label))?
+        {
+            continue;
+        }
+        let mut output = match args.dry_run {
+            true => None,
+            false => Some(Output::open(Some(&path))?),
+        };
+        let mut sink = std::io::sink();
+        let changes = {
+            let out: &mut dyn std::io::Write = match &mut output {
+                Some(output) => output,
+                None => &mut sink,
+            };
+            let mut out = BufWriter::with_capacity(64 << 10, out);
+            let result = replacer.apply(&schema, &label, open()?, &mut out);
+            result.and_then(|changes| out.flush().map(|()| changes).map_err(Error::writing))
+        };
+        let changes = changes.map_err(|error| error.in_file(&label))?;
+        if changes.is_empty() {
+            continue;
+        }
+        changed.insert(name, changes);
+        outputs.extend(output.map(|output| (path, output)));
+    }
+    // A slip of the hand: better nothing than half of what was meant.
+    if let Some((replacement, _)) = replacer.found().find(|(_, found)| *found == 0) {
+        let what = format!("nothing in the images is {}", describe(replacement));
+        let error = Error::new(ErrorKind::Value(what)).in_file(checkpoint.name());
+        return Err(error.with_hint("nothing was changed"));
+    }
+    let mentioned = mentions(&checkpoint, &replacements)?;
+    for (path, output) in outputs {
+        args.backup.keep(&path)?;
+        output.commit()?;
+    }
+    for mention in &mentioned {
+        let file = printable(&folder.join(&mention.file).display().to_string());
+        let text = printable(&mention.text);
+        say(&format!(
+            "crit: warning: {file}: it mentions {text}, and is as it was"
+        ));
+    }
+    let answer = Answer { changed, mentioned };
+    print(args.json.json.then_some(&answer), || text(&answer))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lets as many files be open as may be.
+fn raise_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where it may not be raised, there are as many as there were.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Whether an image has anything that may be replaced; what is no image has not.
+fn is_concerned(
+    replacer: &Replacer,
+    checkpoint: &Checkpoint,
+    name: &str,
+    file: File,
+) -> Result<bool> {
+    match replacer.concerns(checkpoint.schema(), name, file) {
+        Err(error) => match error.kind() {
+            ErrorKind::RawImage { .. } => Ok(false),
+            ErrorKind::NotAnImage { .. } | ErrorKind::UnknownMagic(_) | ErrorKind::Empty
+                if !name.ends_with(".img") =>
+            {
+                Ok(false)
+            }
+            _ => Err(error),
+        },
+        concerned => concerned,
+    }
+}
+
+impl Replace {
+    fn replacements(&self) -> Result<Vec<Replacement>> {
+        let mut all = Vec::new();
+        for text in &self.ip {
+            let (old, new) = pair(text)?;
+            all.push(Replacement::Address {
+                old: address(old)?,
+                new: address(new)?,
+            });
+        }
+        let texts = |text: &str| pair(text).map(|(old, new)| (old.to_owned(), new.to_owned()));
+        for text in &self.path {
+            let (old, new) = texts(text)?;
+            all.push(Replacement::Path { old, new });
+        }
+        for text in &self.hostname {
+            let (old, new) = match text.split_once('=') {
+                Some((old, new)) => (Some(old.to_owned()), new),
+                None => (None, text.as_str()),
+            };
+            let new = new.to_owned();
+            all.push(Replacement::Hostname { old, new });
+        }
+        for text in &self.comm {
+            let (old, new) = texts(text)?;
+            all.push(Replacement::Comm { old, new });
+        }
+        for text in &self.cgroup {
+            let (old, new) = texts(text)?;
+            all.push(Replacement::Cgroup { old, new });
+        }
+        for text in &self.uid {
+            let (old, new) = ids(text)?;
+            all.push(Replacement::Uid { old, new });
+        }
+        for text in &self.gid {
+            let (old, new) = ids(text)?;
+            all.push(Replacement::Gid { old, new });
+        }
+        if all.is_empty() {
+            let what = "nothing to replace is given".to_owned();
+            let hint = "--ip, --path, --hostname, --comm, --cgroup, --uid, --gid";
+            return Err(Error::new(ErrorKind::Value(what)).with_hint(hint));
+        }
+        Ok(all)
+    }
+}
+
+fn pair(text: &str) -> Result<(&str, &str)> {
+    text.split_once('=').ok_or_else(|| {
+        let error = Error::new(ErrorKind::Value(format!("`{text}` replaces nothing")));
+        error.with_hint("OLD=NEW")
+    })
+}
+
+fn address(text: &str) -> Result<IpAddr> {
+    text.parse().map_err(|_| {
+        let what = format!("`{text}` is no IP address");
+        Error::new(ErrorKind::Value(what))
+    })
+}
+
+fn ids(text: &str) -> Result<(u32, u32)> {
+    let (old, new) = pair(text)?;
+    let id = |text: &str| {
+        text.parse::<u32>().map_err(|_| {
+            let what = format!("`{text}` is no id");
+            Error::new(ErrorKind::Value(what))
+        })
+    };
+    Ok((id(old)?, id(new)?))
+}
+
+fn describe(replacement: &Replacement) -> String {
+    match replacement {
+        Replacement::Address { old, .. } => format!("the address {old}"),
+        Replacement::Path { old, .. } => format!("the path {old}, or below it"),
+        Replacement::Hostname { old: Some(old), .. } => format!("the host name {old}"),
+        Replacement::Hostname { new, .. } => format!("a host name other than {new}"),
+        Replacement::Comm { old, .. } => format!("the command name {old}"),
+        Replacement::Cgroup { old, .. } => format!("the cgroup {old}, or below it"),
+        Replacement::Uid { old, .. } => format!("the user {old}"),
+        Replacement::Gid { old, .. } => format!("the group {old}"),
+    }
+}
+
+fn text(answer: &Answer) -> String {
+    let mut text = String::new();
+    for (image, changed) in &answer.changed {
+        for line in differences(changed).lines() {
+            let _ = writeln!(text, "{}: {line}", printable(image));
+        }
+    }
+    text
+}

@@ -1,0 +1,210 @@
+//! Cgroups: the paths that tasks are in, and the directories that are made for them.
+//!
+//! CRIU's `criu/cgroup.c`: a member of a set has a path, and where the root of a cgroup namespace is the
+//! number of bytes of the path up to it. A tree of directories has names from the root of the hierarchy
+//! at its top, and from the directory above it further down.
+
+use prost_reflect::{DynamicMessage, Value};
+
+use super::change::{Replacement, path};
+use super::{Walk, inside};
+use crate::edit::Changed;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::present;
+use crate::schema::Shape;
+
+impl Walk<'_> {
+    /// Replaces in an entry of `cgroup.img`.
+    pub(super) fn cgroups(
+        &mut self,
+        shape: &Shape,
+        message: &mut DynamicMessage,
+        way: &str,
+    ) -> Result<()> {
+        for number in 0..self.replacer.replacements.len() {
+            let Some(Replacement::Cgroup { old, new }) = self.replacer.replacements.get(number)
+            else {
+                continue;
+            };
+            let (old, new) = (old.clone(), new.clone());
+            let before = self.changed.len();
+            self.each(
+                shape,
+                message,
+                "sets",
+                way,
+                &mut |walk, shape, message, way| {
+                    walk.each(
+                        shape,
+                        message,
+                        "ctls",
+                        way,
+                        &mut |walk, shape, message, way| {
+                            walk.member(shape, message, way, &old, &new)
+                        },
+                    )
+                },
+            )?;
+            self.each(
+                shape,
+                message,
+                "controllers",
+                way,
+                &mut |walk, shape, message, way| {
+                    walk.directories(shape, message, "dirs", "", way, &old, &new)
+                },
+            )?;
+            if let Some(found) = self.replacer.found.get_mut(number) {
+                *found += (self.changed.len() - before) as u64;
+            }
+        }
+        Ok(())
+    }
+
+    /// The messages of a list.
+    fn each(
+        &mut self,
+        shape: &Shape,
+        message: &mut DynamicMessage,
+        list: &str,
+        way: &str,
+        each: &mut dyn FnMut(&mut Self, &Shape, &mut DynamicMessage, &str) -> Result<()>,
+    ) -> Result<()> {
+        let Some((field, inner)) = shape
+            .field_named(list)
+            .and_then(|field| Some((field, field.kind.message()?)))
+        else {
+            return Ok(());
+        };
+        if present(message, field).is_none() {
+            return Ok(());
+        }
+        let inner = self.types.shape(inner);
+        if let Value::List(elements) = message.get_field_mut(&field.desc) {
+            for (place, element) in elements.iter_mut().enumerate() {
+                if let Value::Message(message) = element {
+                    each(self, inner, message, &format!("{way}.{list}[{place}]"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the tasks of a set are in one hierarchy.
+    fn member(
+        &mut self,
+        shape: &Shape,
+        message: &mut DynamicMessage,
+        way: &str,
+        old: &str,
+        new: &str,
+    ) -> Result<()> {
+        let Some(before) = text(shape, message, "path") else {
+            return Ok(());
+        };
+        let Some(after) = path(&before, old, new) else {
+            return Ok(());
+        };
+        let prefix = shape.field_named("cgns_prefix");
+        let root = prefix.and_then(|field| present(message, field)?.as_u32());
+        if let (Some(field), Some(root)) = (prefix, root.filter(|root| *root > 0)) {
+            let old_root = before.get(..root as usize).unwrap_or(&before);
+            let new_root = match path(old_root, old, new) {
+                Some(replaced) => replaced,
+                // The root is above what is replaced: it must stay above.
+                None if after.starts_with(old_root) => old_root.to_vec(),
+                None => {
+                    let what = format!(
+                        "the root of a cgroup namespace, {}, would not be above {}",
+                        String::from_utf8_lossy(old_root),
+                        String::from_utf8_lossy(&after)
+                    );
+                    return Err(Error::new(ErrorKind::Value(what)).in_field(inside(way)));
+                }
+            };
+            let length = u32::try_from(new_root.len()).unwrap_or(u32::MAX);
+            if length != root {
+                message.set_field(&field.desc, Value::U32(length));
+                self.note(format!("{way}.cgns_prefix"), root, length);
+            }
+        }
+        set_text(shape, message, "path", &after);
+        self.note(format!("{way}.path"), lossy(&before), lossy(&after));
+        Ok(())
+    }
+
+    /// The directories of a list below a directory.
+    #[allow(clippy::too_many_arguments)] // a walk down a tree with what it looks for
+    fn directories(
+        &mut self,
+        shape: &Shape,
+        message: &mut DynamicMessage,
+        list: &str,
+        above: &str,
+        way: &str,
+        old: &str,
+        new: &str,
+    ) -> Result<()> {
+        self.each(
+            shape,
+            message,
+            list,
+            way,
+            &mut |walk, shape, message, way| {
+                let Some(name) = text(shape, message, "dir_name") else {
+                    return Ok(());
+                };
+                let name = lossy(&name);
+                let whole = format!("{above}/{name}");
+                let mut below = whole.clone();
+                if let Some(after) = path(whole.as_bytes(), old, new) {
+                    let after = lossy(&after);
+                    let below_it = after
+                        .strip_prefix(above)
+                        .and_then(|rest| rest.strip_prefix('/'));
+                    let Some(name_now) = below_it.filter(|name| !name.is_empty()) else {
+                        let what = format!(
+                            "the cgroup {whole} can't become {after}, which is not below {above}/"
+                        );
+                        return Err(Error::new(ErrorKind::Value(what)).in_field(inside(way)));
+                    };
+                    set_text(shape, message, "dir_name", name_now.as_bytes());
+                    walk.note(format!("{way}.dir_name"), name, name_now.to_owned());
+                    // What is below has its name from here on.
+                    below = String::from("\0");
+                }
+                walk.directories(shape, message, "children", &below, way, old, new)
+            },
+        )
+    }
+
+    fn note(
+        &mut self,
+        path: String,
+        before: impl Into<serde_json::Value>,
+        after: impl Into<serde_json::Value>,
+    ) {
+        self.changed.push(Changed {
+            path,
+            before: before.into(),
+            after: after.into(),
+        });
+    }
+}
+
+fn text(shape: &Shape, message: &DynamicMessage, name: &str) -> Option<Vec<u8>> {
+    match present(message, shape.field_named(name)?)? {
+        Value::Bytes(bytes) => Some(bytes.to_vec()),
+        _ => None,
+    }
+}
+
+fn set_text(shape: &Shape, message: &mut DynamicMessage, name: &str, value: &[u8]) {
+    if let Some(field) = shape.field_named(name) {
+        message.set_field(&field.desc, Value::Bytes(value.to_vec().into()));
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,273 @@
+//! Something replaced in all images of a checkpoint at once: an address, a path, a host name, a command
+//! name, a cgroup, a user, a group.
+
+mod cgroup;
+mod change;
+mod mentions;
+mod places;
+
+use std::io::{Read, Write};
+
+use prost_reflect::{DynamicMessage, Value};
+
+pub use change::Replacement;
+pub use mentions::{Mention, mentions};
+
+use crate::edit::Changed;
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::{ImageReader, ImageWriter};
+use crate::json::json_value;
+use crate::message::present;
+use crate::schema::{Field, MessageType, Schema, Shape, Types};
+use places::{Meaning, Places, reach};
+
+/// Replaces in one image after the other, and counts.
+#[derive(Debug)]
+pub struct Replacer {
+    places: &'static Places,
+    replacements: Vec<Replacement>,
+    /// How often each was found.
+    found: Vec<u64>,
+}
+
+impl Replacer {
+    /// Replaces all of these.
+    ///
+    /// # Errors
+    ///
+    /// As [`Replacement::check`].
+    pub fn new(replacements: Vec<Replacement>) -> Result<Self> {
+        for replacement in &replacements {
+            replacement.check()?;
+        }
+        Ok(Replacer {
+            places: Places::bundled()?,
+            found: vec![0; replacements.len()],
+            replacements,
+        })
+    }
+
+    /// How often each was found so far, in the order in which they were given.
+    pub fn found(&self) -> impl Iterator<Item = (&Replacement, u64)> {
+        self.replacements.iter().zip(self.found.iter().copied())
+    }
+
+    /// Whether an image may have any of it: only then it need be gone through.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageReader::named`].
+    pub fn concerns(&self, schema: &Schema, name: &str, input: impl Read) -> Result<bool> {
+        let reader = ImageReader::named(schema, input, name)?;
+        let layout = reader.layout();
+        let mut types = layout.head.iter().chain([&layout.entry]);
+        Ok(types.any(|ty| self.reach(ty).get(ty.index) == Some(&true)))
+    }
+
+    fn reach(&self, ty: &MessageType) -> Vec<bool> {
+        let all = [
+            Meaning::Path,
+            Meaning::PathList,
+            Meaning::Address,
+            Meaning::Hostname,
+            Meaning::Comm,
+            Meaning::Uid,
+            Meaning::Gid,
+            Meaning::Cgroup,
+        ];
+        let is_wanted = |meaning: &Meaning| self.replacements.iter().any(|r| r.is_about(*meaning));
+        let wanted: Vec<Meaning> = all.into_iter().filter(is_wanted).collect();
+        reach(self.places, &ty.types, &wanted)
+    }
+
+    /// Copies an image with everything replaced; what changed.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), criu_images::Error> {
+    /// use criu_images::{Schema, replace::{Replacement, Replacer}};
+    ///
+    /// let image = std::fs::File::open("tests/images/simple/files.img")?;
+    /// let path = Replacement::Path { old: "/dev".to_owned(), new: "/elsewhere".to_owned() };
+    /// let mut out = Vec::new();
+    /// let mut replacer = Replacer::new(vec![path])?;
+    /// let changed = replacer.apply(&Schema::bundled()?, "files.img", image, &mut out)?;
+    /// assert_eq!(changed[0].after, "/elsewhere/null");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The image is malformed; what would be replaced is too long, or can't be moved there.
+    pub fn apply(
+        &mut self,
+        schema: &Schema,
+        name: &str,
+        input: impl Read,
+        output: impl Write,
+    ) -> Result<Vec<Changed>> {
+        let mut reader = ImageReader::named(schema, input, name)?;
+        let mut writer = ImageWriter::new(schema, reader.kind(), reader.head(), output)?;
+        let mut changed = Vec::new();
+        let mut reaches: Option<(MessageType, Vec<bool>)> = None;
+        let mut index = 0u64;
+        while let Some(mut entry) = reader.read_entry()? {
+            let ty = entry.ty.clone();
+            // The head of an image is of another type than its entries.
+            let reaches = match &reaches {
+                Some((of, reaches)) if *of == ty => reaches,
+                _ => &reaches.insert((ty.clone(), self.reach(&ty))).1,
+            };
+            if reaches.get(ty.index) == Some(&true) {
+                let mut walk = Walk {
+                    replacer: self,
+                    types: &ty.types,
+                    reaches,
+                    changed: Vec::new(),
+                };
+                let mut message = entry.message.clone();
+                let way = format!("entries[{index}]");
+                walk.message(ty.shape(), &mut message, &way)
+                    .map_err(|error| error.in_entry(index))?;
+                if !walk.changed.is_empty() {
+                    changed.append(&mut walk.changed);
+                    *entry.message_mut() = message;
+                }
+            }
+            writer.write_entry(&entry)?;
+            index += 1;
+        }
+        writer.finish()?;
+        Ok(changed)
+    }
+}
+
+/// Goes through the messages of an entry.
+struct Walk<'a> {
+    replacer: &'a mut Replacer,
+    types: &'a Types,
+    reaches: &'a [bool],
+    changed: Vec<Changed>,
+}
+
+impl Walk<'_> {
+    fn message(&mut self, shape: &Shape, message: &mut DynamicMessage, way: &str) -> Result<()> {
+        let name = shape.desc.name();
+        if self.replacer.places.of_message(name) == Some(Meaning::Cgroup) {
+            self.cgroups(shape, message, way)?;
+        }
+        for field in &shape.fields {
+            let meaning = self.replacer.places.of_field(name, field);
+            let inner = field.kind.message();
+            let inner = inner.filter(|inner| self.reaches.get(*inner) == Some(&true));
+            if (meaning.is_none() && inner.is_none()) || present(message, field).is_none() {
+                continue;
+            }
+            let way = format!("{way}.{}", field.name);
+            if let Some(meaning) = meaning {
+                self.field(field, message, meaning, &way)?;
+            } else if let Some(inner) = inner {
+                let inner = self.types.shape(inner);
+                match message.get_field_mut(&field.desc) {
+                    Value::Message(message) => self.message(inner, message, &way)?,
+                    Value::List(list) => {
+                        for (place, element) in list.iter_mut().enumerate() {
+                            if let Value::Message(message) = element {
+                                self.message(inner, message, &format!("{way}[{place}]"))?;
+                            }
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A field that may hold something that is replaced.
+    fn field(
+        &mut self,
+        field: &Field,
+        message: &mut DynamicMessage,
+        meaning: Meaning,
+        way: &str,
+    ) -> Result<()> {
+        let before = message.get_field(&field.desc).into_owned();
+        let Some(after) = self.value(&before, meaning) else {
+            return Ok(());
+        };
+        check_length(field, &after).map_err(|error| error.in_field(inside(way)))?;
+        self.changed.push(Changed {
+            path: way.to_owned(),
+            before: json_value(self.types, field, &before, true)?,
+            after: json_value(self.types, field, &after, true)?,
+        });
+        message.set_field(&field.desc, after);
+        Ok(())
+    }
+
+    /// The new value: that of the first replacement that is about it.
+    fn value(&mut self, value: &Value, meaning: Meaning) -> Option<Value> {
+        let replacer = &mut *self.replacer;
+        let about = replacer.replacements.iter().zip(&mut replacer.found);
+        for (replacement, found) in about.filter(|(r, _)| r.is_about(meaning)) {
+            if let Some(new) = replaced(replacement, value, meaning) {
+                *found += 1;
+                return Some(new);
+            }
+        }
+        None
+    }
+}
+
+/// The way in an entry, of a way in an image.
+fn inside(way: &str) -> &str {
+    way.split_once('.').map_or(way, |(_, inside)| inside)
+}
+
+/// A value with something replaced in it.
+fn replaced(replacement: &Replacement, value: &Value, meaning: Meaning) -> Option<Value> {
+    match value {
+        Value::Bytes(bytes) => {
+            let text = replacement.text(meaning, bytes)?;
+            Some(Value::Bytes(text.into()))
+        }
+        Value::U32(number) => replacement.number(u64::from(*number)).map(Value::U32),
+        Value::I32(number) => {
+            let new = replacement.number(u64::try_from(*number).ok()?)?;
+            i32::try_from(new).ok().map(Value::I32)
+        }
+        Value::List(list) if meaning == Meaning::Address => {
+            let words: Option<Vec<u32>> = list.iter().map(Value::as_u32).collect();
+            let words = replacement.address(&words?)?;
+            Some(Value::List(words.into_iter().map(Value::U32).collect()))
+        }
+        Value::List(list) => {
+            let mut any = false;
+            let elements = list.iter().map(|element| {
+                let new = replaced(replacement, element, meaning);
+                any |= new.is_some();
+                new.unwrap_or_else(|| element.clone())
+            });
+            let elements = elements.collect();
+            any.then_some(Value::List(elements))
+        }
+        _ => None,
+    }
+}
+
+/// A path has no more bytes than Linux takes.
+fn check_length(field: &Field, value: &Value) -> Result<()> {
+    /// `sun_path`, the name of a unix socket.
+    const SOCKET: usize = 108;
+    /// `PATH_MAX`.
+    const PATH: usize = 4096;
+    let most = if field.hints.unix_name { SOCKET } else { PATH };
+    match value {
+        Value::Bytes(bytes) if bytes.len() > most => {
+            let what = format!("it would have {} bytes, more than {most}", bytes.len());
+            Err(Error::new(ErrorKind::Value(what)))
+        }
+        _ => Ok(()),
+    }
+}

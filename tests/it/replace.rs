@@ -1,0 +1,308 @@
+//! `crit replace`: something replaced in all images of a checkpoint, and nothing else.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::support::{self, Run, crit_in, edit_image};
+
+/// A copy of a dump without the JSON of its images, which mentions all that they hold.
+fn copy_of(dump: &str) -> tempfile::TempDir {
+    let dir = support::copy_of(dump);
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "json") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    dir
+}
+
+fn replace(dir: &Path, args: &[&str]) -> Run {
+    crit_in(dir, &[&["replace", "."], args].concat(), b"")
+}
+
+fn get(dir: &Path, image: &str, path: &str) -> Value {
+    let run = crit_in(dir, &["get", image, path, "--json"], b"").quiet();
+    let found = run.json();
+    let values = found.as_array().unwrap().iter();
+    values.map(|found| found["value"].clone()).collect()
+}
+
+/// The names and bytes of everything in a directory.
+fn snapshot(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            (name, fs::read(entry.path()).unwrap())
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// Which files are not what they were.
+fn changed(before: &[(String, Vec<u8>)], dir: &Path) -> Vec<String> {
+    let after = snapshot(dir);
+    assert_eq!(before.len(), after.len());
+    let pairs = before.iter().zip(&after);
+    let other = pairs.filter(|(before, after)| before != after);
+    other.map(|((name, _), _)| name.clone()).collect()
+}
+
+#[test]
+fn a_path_is_replaced_wherever_it_lives_and_only_by_whole_names() {
+    let dir = copy_of("full-ns");
+    let dir = dir.path();
+    let before = snapshot(dir);
+    let run = replace(dir, &["--path", "/srv/demo/run=/data/run2"]).quiet();
+    assert_eq!(changed(&before, dir), ["files.img"]);
+    let names = get(dir, "files.img", "entries[*].reg.name");
+    let names: Vec<&str> = names
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert!(names.contains(&"/data/run2/full-ns/regular.txt"));
+    assert!(names.contains(&"/srv/demo/bin/workload"));
+    assert!(!names.iter().any(|name| name.starts_with("/srv/demo/run")));
+    // Directories of sockets, and what inotify and fanotify watch.
+    for path in [
+        "entries[id=38].usk.name_dir",
+        "entries[61].ify.wd[0].f_handle.path",
+        "entries[63].ffy.mark[1].ie.f_handle.path",
+    ] {
+        assert_eq!(
+            get(dir, "files.img", path),
+            json!(["/data/run2/full-ns"]),
+            "{path}"
+        );
+    }
+    // It says so, line by line.
+    let text = run.text();
+    let line = "files.img: entries[8].reg.name: \"/srv/demo/run/full-ns/regular.txt\" -> \"/data/run2/full-ns/regular.txt\"\n";
+    assert!(text.contains(line), "{text}");
+    assert_eq!(text.lines().count(), 29);
+    // A mount, and paths among its options.
+    edit_image(dir, "mountpoints-14.img", |entries| {
+        entries[1]["options"] = json!("lowerdir=/dev/pts/a:/dev/ptsx,mode=600");
+    });
+    replace(dir, &["--path", "/dev/pts=/dev/terminals"]).quiet();
+    assert_eq!(
+        get(dir, "mountpoints-14.img", "entries[1].mountpoint"),
+        json!(["/dev/terminals"])
+    );
+    assert_eq!(
+        get(dir, "mountpoints-14.img", "entries[1].options"),
+        json!(["lowerdir=/dev/terminals/a:/dev/ptsx,mode=600"])
+    );
+}
+
+#[test]
+fn an_address_is_replaced_in_listening_and_connected_sockets_of_both_families() {
+    let dir = copy_of("full-ns");
+    let dir = dir.path();
+    let old = |path: &str| get(dir, "files.img", path);
+    assert_eq!(old("entries[id=43].isk.src_addr"), json!([["127.0.0.1"]]));
+    let run = replace(dir, &["--ip", "127.0.0.1=10.1.2.3", "--ip", "::1=fd00::7"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    for path in [
+        "entries[id=43].isk.src_addr",
+        "entries[id=43].isk.dst_addr",
+        "entries[id=44].isk.src_addr",
+    ] {
+        assert_eq!(old(path), json!([["10.1.2.3"]]), "{path}");
+    }
+    // The addresses of the devices are in a netlink dump, which is as it was.
+    let said = "crit: warning: ./ifaddr-10.img: it mentions 127.0.0.1, and is as it was\n";
+    assert!(run.stderr.contains(said), "{}", run.stderr);
+    // Images of before CRIU 3.4.
+    let dir = copy_of("v33-full");
+    replace(dir.path(), &["--ip", "127.0.0.1=10.1.2.3"]).quiet();
+    let addresses = get(dir.path(), "inetsk.img", "entries[*].src_addr");
+    assert!(addresses.as_array().unwrap().contains(&json!(["10.1.2.3"])));
+    assert!(
+        !addresses
+            .as_array()
+            .unwrap()
+            .contains(&json!(["127.0.0.1"]))
+    );
+}
+
+#[test]
+fn names_users_and_groups_are_replaced() {
+    let dir = copy_of("full-ns");
+    let dir = dir.path();
+    let before = snapshot(dir);
+    let args = [
+        "--hostname",
+        "demo=other",
+        "--comm",
+        "workload=renamed",
+        "--uid",
+        "0=7",
+        "--gid",
+        "0=8",
+    ];
+    replace(dir, &args).quiet();
+    assert_eq!(get(dir, "utsns-12.img", "nodename"), json!(["other"]));
+    assert_eq!(get(dir, "core-1.img", "tc.comm"), json!(["renamed"]));
+    assert_eq!(
+        get(dir, "core-1.img", "thread_core.comm"),
+        json!(["renamed"])
+    );
+    assert_eq!(
+        get(dir, "core-1.img", "thread_core.creds.fsuid"),
+        json!([7])
+    );
+    assert_eq!(get(dir, "core-1.img", "thread_core.creds.sgid"), json!([8]));
+    assert_eq!(get(dir, "ghost-file-1.img", "entries[0].uid"), json!([7]));
+    assert_eq!(get(dir, "memfd.img", "entries[1].gid"), json!([8]));
+    assert_eq!(get(dir, "tty-info.img", "entries[0].uid"), json!([7]));
+    assert_eq!(
+        get(dir, "cgroup.img", "controllers[0].dirs[0].dir_perms.gid"),
+        json!([8])
+    );
+    // The content of ghost files is what it was, and back again is back again.
+    let args = [
+        "--hostname",
+        "demo",
+        "--comm",
+        "renamed=workload",
+        "--uid",
+        "7=0",
+        "--gid",
+        "8=0",
+    ];
+    replace(dir, &args).quiet();
+    assert_eq!(changed(&before, dir), [""; 0]);
+}
+
+#[test]
+fn a_cgroup_is_replaced_with_the_roots_of_namespaces_and_the_directories() {
+    let dir = copy_of("full-ns");
+    let dir = dir.path();
+    let before = snapshot(dir);
+    replace(dir, &["--cgroup", "/demo=/pod/42"]).quiet();
+    assert_eq!(
+        get(dir, "cgroup.img", "sets[0].ctls[0].path"),
+        json!(["/pod/42"])
+    );
+    assert_eq!(
+        get(dir, "cgroup.img", "sets[0].ctls[0].cgns_prefix"),
+        json!([7])
+    );
+    assert_eq!(get(dir, "cgroup.img", "sets[0].ctls[1].path"), json!(["/"]));
+    assert_eq!(
+        get(dir, "cgroup.img", "controllers[0].dirs[0].dir_name"),
+        json!(["pod/42"])
+    );
+    replace(dir, &["--cgroup", "/pod/42=/demo"]).quiet();
+    assert_eq!(changed(&before, dir), [""; 0]);
+    // A directory further down has its name from the one above.
+    edit_image(dir, "cgroup.img", |entries| {
+        entries[0]["controllers"][0]["dirs"][0]["children"] = json!([{"dir_name": "inner"}]);
+        entries[0]["sets"][0]["ctls"][2]["path"] = json!("/demo/inner/deep");
+    });
+    replace(dir, &["--cgroup", "/demo/inner=/demo/else"]).quiet();
+    assert_eq!(
+        get(
+            dir,
+            "cgroup.img",
+            "controllers[0].dirs[0].children[0].dir_name"
+        ),
+        json!(["else"])
+    );
+    assert_eq!(
+        get(dir, "cgroup.img", "sets[0].ctls[2].path"),
+        json!(["/demo/else/deep"])
+    );
+    let run = replace(dir, &["--cgroup", "/demo/else=/away"]);
+    assert_eq!(run.code, 2);
+    let said = "the cgroup /demo/else can't become /away, which is not below /demo/";
+    assert!(
+        run.stderr.contains(said) || run.stderr.contains("would not be above"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn nothing_is_written_when_anything_is_wrong_or_only_looked_at() {
+    let dir = copy_of("full-ns");
+    let dir = dir.path();
+    let before = snapshot(dir);
+    let refused: [(&[&str], &str); 8] = [
+        (
+            &["--hostname", "new", "--path", "/no/such=/x"],
+            "nothing in the images is the path /no/such",
+        ),
+        (
+            &[
+                "--hostname",
+                "new",
+                "--comm",
+                "workload=longer than fifteen",
+            ],
+            "a command name has 1 to 15 bytes",
+        ),
+        (
+            &["--ip", "127.0.0.1=::1"],
+            "127.0.0.1 and ::1 are of two families",
+        ),
+        (
+            &["--ip", "localhost=1.2.3.4"],
+            "`localhost` is no IP address",
+        ),
+        (&["--path", "srv=/x"], "`srv` is no absolute path"),
+        (&["--uid", "0"], "`0` replaces nothing"),
+        (&["--gid", "root=1"], "`root` is no id"),
+        (&[], "nothing to replace is given"),
+    ];
+    for (args, said) in refused {
+        let run = replace(dir, args);
+        assert_eq!(run.code, 2, "{args:?}");
+        assert!(run.stderr.contains(said), "{args:?}: {}", run.stderr);
+    }
+    // An image that is malformed, behind one that would have changed.
+    let damaged = copy_of("full-ns");
+    let path = damaged.path().join("utsns-12.img");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
+    let cut = snapshot(damaged.path());
+    let run = replace(
+        damaged.path(),
+        &["--comm", "workload=x", "--hostname", "new"],
+    );
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.starts_with("crit: ./utsns-12.img: entry 0"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(changed(&cut, damaged.path()), [""; 0]);
+    let run = replace(dir, &["--hostname", "new", "--dry-run", "--json"])
+        .quiet()
+        .json();
+    assert_eq!(
+        run["changed"]["utsns-12.img"],
+        json!([{"path": "entries[0].nodename", "before": "demo", "after": "new"}])
+    );
+    assert_eq!(changed(&before, dir), [""; 0]);
+    let archive = crit_in(dir, &["replace", "pstree.img", "--uid", "0=1"], b"");
+    assert_eq!(archive.code, 2);
+}
+
+#[test]
+fn a_backup_keeps_what_was() {
+    let dir = copy_of("full-ns");
+    let dir = dir.path();
+    let before = fs::read(dir.join("utsns-12.img")).unwrap();
+    replace(dir, &["--hostname", "new", "--backup=.old"]).quiet();
+    assert_eq!(fs::read(dir.join("utsns-12.img.old")).unwrap(), before);
+    assert_eq!(get(dir, "utsns-12.img", "nodename"), json!(["new"]));
+}
