@@ -33,6 +33,7 @@
 //! render        text for people: tables, trees, hexadecimal dumps, safe names (feature `cli`)
 //! replace       something replaced in all images of a checkpoint at once
 //! check         whether a checkpoint is sound: what its images say of each other
+//! compare       what differs between two images, or two checkpoints
 //! coredump      ELF core files of dumped tasks
 //! explore       what a checkpoint tells about its tasks: a file for each question
 //! memory        pages through pre-dumps, segments and files: read, searched, patched
@@ -59,6 +60,7 @@ mod checkpoint;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+pub mod compare;
 pub mod coredump;
 pub mod descriptor;
 pub mod edit;

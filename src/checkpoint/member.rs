@@ -70,6 +70,11 @@ impl RandomAccess {
         self.length == 0
     }
 
+    /// What tells its file from others that are open.
+    pub(crate) fn identity(&self) -> usize {
+        Arc::as_ptr(&self.file).addr()
+    }
+
     /// Where the next bytes that are not a hole are, from this offset on, and where the next hole
     /// begins behind them; the end of the content twice, when only a hole is left. A file system that
     /// doesn't tell has no holes.

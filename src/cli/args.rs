@@ -6,6 +6,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::check::Check;
 use super::coredump::Coredump;
+use super::diff::Diff;
 use super::edit::Edit;
 use super::get::Get;
 use super::mem::Mem;
@@ -65,6 +66,9 @@ pub(super) enum Command {
     /// Edit an image as pretty JSON, in the editor that VISUAL or EDITOR names
     #[command(args_override_self = true, infer_long_args = true)]
     Edit(Edit),
+    /// Tell what differs between two images or two checkpoints; exit code 1 when something does
+    #[command(args_override_self = true, infer_long_args = true)]
+    Diff(Diff),
     /// Replace an address, a path, a name, a user or a cgroup in all images of a checkpoint
     #[command(args_override_self = true, infer_long_args = true)]
     Replace(Replace),

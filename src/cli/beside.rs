@@ -6,7 +6,8 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, OFlags, linkat};
+use rustix::fs::{AtFlags, CWD, FallocateFlags, OFlags, fallocate, linkat};
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 /// Names of temporary files begin so.
@@ -60,7 +61,12 @@ impl Beside {
                 named.into_temp_path().persist(path),
             ),
             Beside::Unnamed(file) => {
-                // No name may be given that is taken: it gets another first, and is moved.
+                // A name that is taken is not given: where there is a file, it gets another first, and is
+                // moved.
+                let own = own_path(&file);
+                if linkat(CWD, &own, CWD, path, AtFlags::SYMLINK_FOLLOW).is_ok() {
+                    return Ok(());
+                }
                 let name = |at: &Path| {
                     let own = own_path(&file);
                     linkat(CWD, &own, CWD, at, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
@@ -82,11 +88,19 @@ impl Beside {
     }
 }
 
-/// Copies a file to one that can't be replaced.
+/// Copies a file to one that can't be replaced. When there is no room for it, that stays as it was.
 pub(super) fn copy_over(mut from: File, mut to: File) -> io::Result<()> {
+    let length = from.seek(SeekFrom::End(0))?;
     from.seek(SeekFrom::Start(0))?;
-    to.set_len(0)?;
+    if length > 0 {
+        match fallocate(&to, FallocateFlags::KEEP_SIZE, 0, length) {
+            // Not every file system can promise it.
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     io::copy(&mut from, &mut to)?;
+    to.set_len(length)?;
     to.sync_all()
 }
 

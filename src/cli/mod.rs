@@ -6,6 +6,7 @@ mod beside;
 mod check;
 mod coredump;
 mod decode;
+mod diff;
 mod edit;
 mod encode;
 mod get;
@@ -97,6 +98,7 @@ fn dispatch(args: &Args) -> Result<ExitCode> {
         Some(Command::Stats(stats)) => stats::run(stats, &args.schema),
         Some(Command::Ls(list)) => ls::run(list, &args.schema),
         Some(Command::Check(check)) => check::run(check, &args.schema),
+        Some(Command::Diff(diff)) => diff::run(diff, &args.schema),
         Some(Command::Edit(edit)) => edit::run(edit, &args.schema),
         Some(Command::Recode(recode)) => recode::run(recode, &args.schema),
         Some(Command::Replace(replace)) => replace::run(replace, &args.schema),

@@ -22,7 +22,7 @@ pub use arch::Machine;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explore::Task;
-use crate::memory::{Content, Memory, Piece};
+use crate::memory::{Content, Holes, Memory, Piece};
 use registers::Note;
 use segments::Segment;
 
@@ -112,6 +112,7 @@ impl<'m> CoreDump<'m> {
         let mut buffer = vec![0; usize::try_from(STEP).unwrap_or(0)];
         // Whether the last bytes are a hole, which must still be part of the file.
         let mut hole = false;
+        let mut holes = Holes::default();
         for segment in self.segments.iter().filter(|segment| segment.has_content) {
             let offset = end;
             let mut put = |piece: Piece<'m>| {
@@ -137,7 +138,7 @@ impl<'m> CoreDump<'m> {
             };
             let range = segment.start..segment.end;
             self.memory.walk_area(&segment.area, range, &mut |piece| {
-                piece.without_holes(&mut put)
+                self.memory.without_holes(piece, &mut holes, &mut put)
             })?;
             end += segment.len();
         }

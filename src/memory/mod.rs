@@ -32,7 +32,7 @@ pub(crate) use startup::start_up_cost;
 pub use strings::Found;
 pub use sweep::{Searchable, Selection};
 pub use walk::Absence;
-pub(crate) use walk::{Content, Piece};
+pub(crate) use walk::{Content, Holes, Piece};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result, Warning};

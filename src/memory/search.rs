@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
-use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::Input;
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
 use serde::Serialize;
 
 use super::sweep::{Scanner, Selection, Window};
@@ -11,6 +13,9 @@ use super::{Content, Memory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::MATCH_LENGTH;
 use crate::text::Text;
+
+/// How many bytes a compiled regular expression may have.
+const NFA_SIZE: usize = 10 << 20;
 
 /// How many bytes of states a regular expression may keep; with less, counted repetitions are slow.
 const DFA_SIZE: usize = 24 << 20;
@@ -53,13 +58,19 @@ impl Pattern {
     ///
     /// It is malformed, or too large.
     pub fn regex(expression: &str) -> Result<Self> {
-        let regex = RegexBuilder::new(expression)
-            .unicode(false)
-            .dfa_size_limit(DFA_SIZE)
-            .build();
+        let config = Regex::config()
+            .utf8_empty(false)
+            .nfa_size_limit(Some(NFA_SIZE))
+            .hybrid_cache_capacity(DFA_SIZE);
+        let regex = Regex::builder()
+            .syntax(syntax::Config::new().unicode(false).utf8(false))
+            .configure(config)
+            .build(expression);
         let regex = regex.map_err(|error| {
             // The error draws the expression with a caret in several lines; the last says why.
-            let text = error.to_string();
+            let text = error
+                .syntax_error()
+                .map_or_else(|| error.to_string(), ToString::to_string);
             let why = text.lines().last().unwrap_or_default().trim();
             let why = why.strip_prefix("error: ").unwrap_or(why);
             Error::new(ErrorKind::Value(format!("the regular expression: {why}")))
@@ -233,6 +244,10 @@ impl Scanner for Literal<'_> {
         self.finder.needle().len() - 1
     }
 
+    fn looks_at_zeros(&mut self) -> Result<bool> {
+        Ok(self.finder.needle().iter().all(|byte| *byte == 0))
+    }
+
     fn scan(&mut self, window: &Window<'_>) -> Result<usize> {
         let mut done = window.from;
         let rest = window.bytes.get(done..).unwrap_or_default();
@@ -255,17 +270,29 @@ impl Scanner for Expression<'_> {
         MATCH_LENGTH
     }
 
+    fn looks_at_zeros(&mut self) -> Result<bool> {
+        let zeros = vec![0; 2 * MATCH_LENGTH];
+        Ok(self.regex.find_iter(&zeros).any(|hit| !hit.is_empty()))
+    }
+
     fn scan(&mut self, window: &Window<'_>) -> Result<usize> {
         let length = window.bytes.len();
+        // The last byte is only looked at when it is one: `$` is the end of what is contiguous.
+        let end = if window.last {
+            length
+        } else {
+            length.saturating_sub(1)
+        };
         // A match that begins behind this place may go on in the next window.
         let sure = if window.last {
             length
         } else {
-            length.saturating_sub(self.reach())
+            end.saturating_sub(self.reach())
         };
         let mut done = window.from;
         while done < sure {
-            let Some(hit) = self.regex.find_at(window.bytes, done) else {
+            let input = Input::new(window.bytes).range(done..end);
+            let Some(hit) = self.regex.find(input) else {
                 break;
             };
             if hit.start() >= sure {
@@ -275,7 +302,8 @@ impl Scanner for Expression<'_> {
                 done = hit.end() + 1;
                 continue;
             }
-            (self.found)(window.address_of(hit.start()), hit.as_bytes())?;
+            let bytes = window.bytes.get(hit.range()).unwrap_or_default();
+            (self.found)(window.address_of(hit.start()), bytes)?;
             done = hit.end();
         }
         Ok(done.max(sure))

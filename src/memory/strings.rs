@@ -60,6 +60,10 @@ impl Scanner for Printable<'_> {
         MATCH_LENGTH
     }
 
+    fn looks_at_zeros(&mut self) -> Result<bool> {
+        Ok(false)
+    }
+
     fn scan(&mut self, window: &Window<'_>) -> Result<usize> {
         let is_printable = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
         let length = window.bytes.len();

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::areas::Area;
-use super::{Absence, Content, Memory, Piece};
+use super::{Absence, Content, Holes, Memory, Piece};
 use crate::error::{Error, Result};
 
 /// How many bytes are read before they are looked at.
@@ -88,7 +88,10 @@ pub(super) trait Scanner {
     /// How many bytes at the end of a window may belong to something that goes on in the next one.
     fn reach(&self) -> usize;
 
-    /// Looks at a window; the place up to which it was done. The rest, not more than
+    /// Whether it finds anything in nothing but zeros: then holes of sparse files are looked at as well.
+    fn looks_at_zeros(&mut self) -> Result<bool>;
+
+    /// Looks at a window; the place up to which it was done. The rest, not more than one byte more than
     /// [`Scanner::reach`], stands at the beginning of the next window.
     fn scan(&mut self, window: &Window<'_>) -> Result<usize>;
 }
@@ -145,7 +148,10 @@ impl Memory {
         scanner: &mut dyn Scanner,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        let reach = scanner.reach();
+        // One byte more is shown than may still belong to something: it tells whether the end is one.
+        let reach = scanner.reach() + 1;
+        let with_holes = scanner.looks_at_zeros()?;
+        let mut holes = Holes::default();
         let mut sweep = Sweep {
             memory: self,
             scanner,
@@ -158,8 +164,9 @@ impl Memory {
             failed: None,
         };
         for area in self.selected(selection) {
-            self.walk_area(area, area.start..area.end, &mut |piece| {
-                piece.without_holes(&mut |piece| sweep.piece(&piece))
+            self.walk_area(area, area.start..area.end, &mut |piece| match with_holes {
+                true => sweep.piece(&piece),
+                false => self.without_holes(piece, &mut holes, &mut |piece| sweep.piece(&piece)),
             })?;
         }
         sweep.finish()?;
@@ -192,14 +199,17 @@ impl Sweep<'_, '_> {
             // Of memory that was never written only what may belong to something beside it.
             Content::Zeros => {
                 let edge = self.reach as u64;
-                if length <= edge.saturating_mul(2) {
+                if length <= edge.saturating_mul(2) + LOOK_BEHIND as u64 {
                     self.begin(piece.start)?;
                     return self.take(piece, 0..length);
                 }
                 if self.filled > 0 && self.end() == piece.start {
                     self.take(piece, 0..edge)?;
+                    self.look(false)?;
+                } else {
+                    self.finish()?;
                 }
-                self.begin(piece.end - edge)?;
+                self.go_on_in_zeros(piece.end - edge);
                 self.take(piece, length - edge..length)
             }
             Content::Lost(lost) => {
@@ -213,6 +223,17 @@ impl Sweep<'_, '_> {
     /// The address behind what is in the buffer.
     fn end(&self) -> u64 {
         self.address.saturating_add(self.filled as u64)
+    }
+
+    /// Goes on at this address, further on in zeros: they are before it as well.
+    fn go_on_in_zeros(&mut self, address: u64) {
+        self.buffer
+            .get_mut(..LOOK_BEHIND)
+            .unwrap_or_default()
+            .fill(0);
+        self.address = address - LOOK_BEHIND as u64;
+        self.from = LOOK_BEHIND;
+        self.filled = LOOK_BEHIND;
     }
 
     /// Goes on at this address.

@@ -45,9 +45,9 @@ impl Sysroot {
         self.lock().warnings.clone()
     }
 
-    /// The length of a file in bytes; `None` when it is not there.
-    pub(super) fn len(&self, file: &MappedFile) -> Option<u64> {
-        self.file(file).map(|opened| opened.len())
+    /// The content of a file; `None` when it is not there.
+    pub(super) fn content(&self, file: &MappedFile) -> Option<RandomAccess> {
+        self.file(file)
     }
 
     /// Reads from an offset on; behind the end of the file are zeros, as in a mapping's last page.
@@ -93,6 +93,12 @@ impl Sysroot {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         let opened = rustix::fs::openat2(&self.root, path, flags, Mode::empty(), resolve)?;
+        // The files of these are made by the kernel, some without end: no program maps them.
+        const MADE: [u64; 2] = [0x9fa0, 0x6265_6572];
+        let kind = rustix::fs::fstatfs(&opened)?.f_type;
+        if u64::try_from(kind).is_ok_and(|kind| MADE.contains(&kind)) {
+            return Err(std::io::Error::other("a file that the kernel makes"));
+        }
         let opened = File::from(opened);
         let metadata = opened.metadata()?;
         if !metadata.is_file() {

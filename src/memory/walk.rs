@@ -8,6 +8,7 @@ use super::Memory;
 use super::areas::Area;
 use super::behind::Behind;
 use super::extents::{Extents, Place};
+use crate::checkpoint::RandomAccess;
 use crate::error::{Error, Result};
 
 /// Bytes in a row that are in one place.
@@ -63,13 +64,7 @@ pub(crate) struct Stored<'m> {
     entry: u64,
 }
 
-impl Stored<'_> {
-    /// Whether the image has this many bytes of the piece.
-    fn is_there(&self, length: u64) -> bool {
-        let file = self.extents.layer(self.layer);
-        file.is_some_and(|file| file.has(self.offset, length))
-    }
-
+impl<'m> Stored<'m> {
     /// The place so many bytes behind this one.
     fn behind(&self, skip: u64) -> Self {
         Stored {
@@ -90,18 +85,12 @@ impl Stored<'_> {
         file.map_or("", |file| file.file.as_str())
     }
 
-    /// Where bytes that are not a hole of the image are next, from `skip` bytes behind the beginning of
-    /// the piece on, and where the next hole begins behind them.
-    pub(crate) fn next_data(&self, skip: u64) -> (u64, u64) {
-        let content = self.extents.layer(self.layer);
-        let Some(content) = content.and_then(|file| file.content.as_ref()) else {
-            return (skip, u64::MAX);
-        };
-        let (start, end) = content.next_data(self.offset.saturating_add(skip));
-        (
-            start.saturating_sub(self.offset),
-            end.saturating_sub(self.offset),
-        )
+    /// The file that holds it, when it has so many bytes of the piece.
+    fn content(&self, length: u64) -> Option<&'m RandomAccess> {
+        let file = self.extents.layer(self.layer)?;
+        file.content
+            .as_ref()
+            .filter(|_| file.has(self.offset, length))
     }
 
     /// Reads from `skip` bytes behind the beginning of the piece on.
@@ -149,22 +138,71 @@ impl fmt::Display for Absence {
     }
 }
 
-impl<'m> Piece<'m> {
-    /// Hands over the parts of a long piece of pages that are holes of a sparse image, as zeros, and
-    /// those that are not; another piece as it is.
-    pub(crate) fn without_holes(self, each: &mut dyn FnMut(Piece<'m>) -> Result<()>) -> Result<()> {
-        /// Asking the file system costs more than reading less than this, in bytes.
-        const WORTH_ASKING: u64 = 4 << 20;
-        let length = self.end - self.start;
-        let stored = match self.content {
-            Content::Pages(stored) if length >= WORTH_ASKING && stored.is_there(length) => stored,
-            _ => return each(self),
+/// Where the holes of sparse files are, as far as a file system was asked: for pieces in the order of
+/// their places it is asked once for each hole, however many pieces lie in it.
+#[derive(Debug, Default)]
+pub(crate) struct Holes {
+    /// Which file the rest is about.
+    file: usize,
+    /// From here on, ...
+    asked: u64,
+    /// ... there is a hole up to here, ...
+    data: u64,
+    /// ... and data up to here.
+    hole: u64,
+}
+
+impl Holes {
+    /// Where data are next from an offset on, and where they end.
+    fn next(&mut self, content: &RandomAccess, offset: u64) -> (u64, u64) {
+        let file = content.identity();
+        if self.file != file || offset < self.asked || offset >= self.hole {
+            let (data, hole) = content.next_data(offset);
+            *self = Holes {
+                file,
+                asked: offset,
+                data,
+                hole,
+            };
+        }
+        (self.data.max(offset), self.hole.max(offset))
+    }
+}
+
+impl Memory {
+    /// Hands over the parts of a piece that are holes of a sparse file, as zeros, and those that are not.
+    pub(crate) fn without_holes<'m>(
+        &'m self,
+        piece: Piece<'m>,
+        holes: &mut Holes,
+        each: &mut dyn FnMut(Piece<'m>) -> Result<()>,
+    ) -> Result<()> {
+        let length = piece.end - piece.start;
+        let file;
+        let (content, base) = match &piece.content {
+            Content::Pages(stored) => (stored.content(length), stored.offset),
+            Content::File { id, offset } => {
+                let named = self.backing.file(*id);
+                file = named.and_then(|named| self.sysroot.as_ref()?.content(named));
+                (file.as_ref(), *offset)
+            }
+            _ => (None, 0),
+        };
+        let Some(content) = content else {
+            return each(piece);
         };
         let mut at = 0;
         while at < length {
-            let (data, hole) = stored.next_data(at);
-            let (data, hole) = (data.min(length), hole.min(length));
-            let address = |skip| self.start.saturating_add(skip);
+            let (data, hole) = holes.next(content, base.saturating_add(at));
+            // Behind the end of a file is the rest of its last page.
+            let (data, hole) = match data >= content.len() {
+                true => (length, length),
+                false => (
+                    data.saturating_sub(base).min(length),
+                    hole.saturating_sub(base).min(length),
+                ),
+            };
+            let address = |skip| piece.start.saturating_add(skip);
             if at < data {
                 each(zeros(address(at)..address(data)))?;
             }
@@ -172,13 +210,27 @@ impl<'m> Piece<'m> {
                 each(Piece {
                     start: address(data),
                     end: address(hole),
-                    content: Content::Pages(stored.behind(data)),
+                    content: piece.content.behind(data),
                 })?;
             }
             // Whatever a file system says, it goes on.
             at = hole.max(at + 1);
         }
         Ok(())
+    }
+}
+
+impl<'m> Content<'m> {
+    /// What stands so many bytes behind the beginning.
+    fn behind(&self, skip: u64) -> Content<'m> {
+        match self {
+            Content::Pages(stored) => Content::Pages(stored.behind(skip)),
+            Content::File { id, offset } => Content::File {
+                id: *id,
+                offset: offset.saturating_add(skip),
+            },
+            _ => Content::Zeros,
+        }
     }
 }
 
@@ -258,7 +310,7 @@ impl Memory {
             Behind::Nothing => each(simple(Content::Zeros)),
             Behind::File(id) => {
                 let length = match (&self.sysroot, self.backing.file(id)) {
-                    (Some(root), Some(file)) => root.len(file),
+                    (Some(root), Some(file)) => root.content(file).map(|content| content.len()),
                     _ => None,
                 };
                 let Some(length) = length else {

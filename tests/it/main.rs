@@ -17,6 +17,7 @@ mod contract;
 mod coredump;
 mod corpus;
 mod descriptors;
+mod diff;
 mod edit;
 mod errors;
 mod explore;

@@ -167,12 +167,10 @@ fn pages_are_found_through_a_chain_of_more_directories_than_the_kernel_follows_l
     assert_eq!(read, b"MARKER-private");
 }
 
-#[test]
-fn holes_of_a_sparse_pages_image_are_holes_of_the_core_and_skipped_by_a_search() {
-    let length = 8u64 << 30;
+/// A dump with an area of so many bytes more, all of them in its pages image, which is sparse.
+fn with_sparse_pages(length: u64, data: &[(u64, &[u8])]) -> Copy {
     let copy = with_area(length, |_| {});
-    let name = "pagemap-9230.img";
-    edit_image(copy.0.path(), name, |entries| {
+    edit_image(copy.0.path(), "pagemap-9230.img", |entries| {
         entries.push(json!({"vaddr": FREE, "compat_nr_pages": 0,
             "nr_pages": length / PAGE, "flags": "PE_PRESENT"}));
     });
@@ -182,8 +180,17 @@ fn holes_of_a_sparse_pages_image_are_holes_of_the_core_and_skipped_by_a_search()
         .unwrap();
     let before = pages.metadata().unwrap().len();
     pages.set_len(before + length).unwrap();
+    for (at, bytes) in data {
+        std::os::unix::fs::FileExt::write_all_at(&pages, bytes, before + at).unwrap();
+    }
+    copy
+}
+
+#[test]
+fn holes_of_a_sparse_pages_image_are_holes_of_the_core_and_skipped_by_a_search() {
+    let length = 8u64 << 30;
     let marker = length - 3 * PAGE + 5;
-    std::os::unix::fs::FileExt::write_all_at(&pages, b"MARKER-late", before + marker).unwrap();
+    let copy = with_sparse_pages(length, &[(marker, b"MARKER-late")]);
     let run = copy.mem(&["-s", "MARKER-late", "--json"]);
     let expected = BTreeSet::from([(FREE + marker, "MARKER-late".to_owned())]);
     assert_eq!(hits(&run.quiet()), expected);
@@ -191,4 +198,46 @@ fn holes_of_a_sparse_pages_image_are_holes_of_the_core_and_skipped_by_a_search()
     let core = fs::metadata(copy.path("core.9230")).unwrap();
     assert!(core.len() > length);
     assert!(core.blocks() * 512 < 64 << 20, "{} blocks", core.blocks());
+}
+
+#[test]
+fn a_sparse_pages_image_gives_the_hits_that_the_same_bytes_give() {
+    let length = 1u64 << 20;
+    let data: [(u64, &[u8]); 3] = [(0x2000, b"\x01"), (0x80_000, b"AB"), (0xff_fff, b"Z")];
+    let sparse = with_sparse_pages(length, &data);
+    let dense = with_sparse_pages(length, &data);
+    let path = dense.path("pages-3.img");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, bytes).unwrap();
+    let areas = ["--region", "anon", "--json"];
+    for pattern in [
+        r"^\x00",
+        r"^\x00+\x01",
+        r"B\x00*$",
+        r"\x00Z$",
+        r"\x00{4096}",
+        "AB",
+        r"\x01\x00{9}",
+        r"\A\x00+A",
+    ] {
+        let found = |copy: &Copy| {
+            let run = copy.mem(&[&["-r", pattern], &areas[..]].concat());
+            let hits = run.json();
+            let hits: Vec<Value> = hits.as_array().unwrap().clone();
+            hits.iter()
+                .filter(|hit| hit["address"].as_u64().unwrap() >= FREE)
+                .map(|hit| (hit["address"].clone(), hit["match"].clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found(&sparse), found(&dense), "{pattern}");
+    }
+    // What is contiguous begins and ends at the edges of the area, not where zeros are stepped over.
+    let count = |pattern: &str| {
+        let run = sparse.mem(&[&["-r", pattern], &areas[..]].concat());
+        hits(&run).into_iter().filter(|(at, _)| *at >= FREE).count()
+    };
+    assert_eq!(count(r"^\x00+\x01"), 1);
+    assert_eq!(count(r"\A\x00+A"), 0);
+    assert_eq!(count(r"\x00Z$"), 1);
+    assert_eq!(count(r"B\x00{5}$"), 0);
 }

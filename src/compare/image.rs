@@ -1,0 +1,197 @@
+//! Two images, entry by entry.
+
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+use std::io::Read;
+
+use serde_json::{Map, Value};
+
+use super::Difference;
+use super::value::{KEYS, compare, key_of, text};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::{Entry, ImageReader, Payload};
+use crate::json::entry_value;
+
+/// What differs between two images of one kind.
+///
+/// What is the same at the beginning of both is not kept; memory use is a multiple of the rest.
+///
+/// ```
+/// # fn main() -> Result<(), criu_images::Error> {
+/// use criu_images::{ImageReader, Schema, compare::images};
+///
+/// let schema = Schema::bundled()?;
+/// let open = |name| ImageReader::new(&schema, std::fs::File::open(name)?);
+/// let mut a = open("tests/images/predump/1/pagemap-100.img")?;
+/// let mut b = open("tests/images/predump/2/pagemap-100.img")?;
+/// let differences = images(&mut a, &mut b)?;
+/// assert_eq!(differences[0].field, "pages_id");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Either is malformed, or they are of two kinds.
+pub fn images<A: Read, B: Read>(
+    a: &mut ImageReader<A>,
+    b: &mut ImageReader<B>,
+) -> Result<Vec<Difference>> {
+    if a.kind().name != b.kind().name {
+        let what = format!(
+            "one is of the kind {}, the other {}",
+            a.kind().name,
+            b.kind().name
+        );
+        return Err(Error::new(ErrorKind::Value(what)));
+    }
+    let (mut rest_a, mut rest_b) = (Vec::new(), Vec::new());
+    let mut index = 0u64;
+    loop {
+        let (next_a, next_b) = (a.read_entry()?, b.read_entry()?);
+        if next_a.is_none() && next_b.is_none() {
+            break;
+        }
+        let same = match (&next_a, &next_b) {
+            (Some(a), Some(b)) => is_same(a, b)?,
+            _ => false,
+        };
+        if !same {
+            for (entry, rest) in [(next_a, &mut rest_a), (next_b, &mut rest_b)] {
+                if let Some(entry) = entry {
+                    rest.push(Item::of(index, &entry)?);
+                }
+            }
+        }
+        index += 1;
+    }
+    Ok(differences(rest_a, rest_b))
+}
+
+fn is_same(a: &Entry, b: &Entry) -> Result<bool> {
+    let (mut bytes_a, mut bytes_b) = (Vec::new(), Vec::new());
+    a.encode(&mut bytes_a)?;
+    b.encode(&mut bytes_b)?;
+    Ok(bytes_a == bytes_b && a.payload() == b.payload())
+}
+
+/// An entry that is not the same at its place.
+struct Item {
+    index: u64,
+    fields: Map<String, Value>,
+}
+
+impl Item {
+    fn of(index: u64, entry: &Entry) -> Result<Self> {
+        let fields = match entry_value(entry)? {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        let mut item = Item { index, fields };
+        if let Some(payload) = entry.payload() {
+            item.fields
+                .insert("extra".to_owned(), payload_value(payload));
+        }
+        Ok(item)
+    }
+}
+
+/// Entries with the same key are compared; the others were added or removed.
+fn differences(a: Vec<Item>, b: Vec<Item>) -> Vec<Difference> {
+    let all = || a.iter().chain(&b).map(|item| &item.fields);
+    // What all have, though one may stand twice in the two images.
+    let key = KEYS
+        .into_iter()
+        .find(|key| all().all(|fields| fields.get(*key).is_some_and(|v| !v.is_object())));
+    let unique = |items: &[Item]| key_of(items.iter().map(|item| &item.fields)).is_some();
+    let key = key.filter(|_| unique(&a) || unique(&b) || (!a.is_empty() && !b.is_empty()));
+    let name = |item: &Item| {
+        let value = key.and_then(|key| Some((key, item.fields.get(key)?)));
+        value.map(|(key, value)| format!("{key}={}", text(value)))
+    };
+    // Of several with one key, the first goes with the first.
+    let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
+    for (place, item) in b.iter().enumerate().rev() {
+        let key = name(item).unwrap_or_else(|| item.index.to_string());
+        by_key.entry(key).or_default().push(place);
+    }
+    let mut met = vec![false; b.len()];
+    let mut found = Vec::new();
+    for item in &a {
+        let label = name(item).unwrap_or_default();
+        let key = name(item).unwrap_or_else(|| item.index.to_string());
+        let other = by_key.get_mut(&key).and_then(Vec::pop);
+        match other.and_then(|place| Some((b.get(place)?, met.get_mut(place)?))) {
+            Some((other, met)) => {
+                *met = true;
+                let mut fields = Vec::new();
+                let (before, after) = (item.fields.clone(), other.fields.clone());
+                compare(
+                    &Value::Object(before),
+                    &Value::Object(after),
+                    "",
+                    &mut fields,
+                );
+                found.extend(fields.into_iter().map(|(field, before, after)| Difference {
+                    entry_a: Some(item.index),
+                    entry_b: Some(other.index),
+                    key: label.clone(),
+                    field,
+                    before,
+                    after,
+                }));
+            }
+            None => found.push(Difference {
+                entry_a: Some(item.index),
+                entry_b: None,
+                key: label,
+                field: String::new(),
+                before: Value::Object(item.fields.clone()),
+                after: Value::Null,
+            }),
+        }
+    }
+    for (item, _) in b.iter().zip(&met).filter(|(_, met)| !**met) {
+        found.push(Difference {
+            entry_a: None,
+            entry_b: Some(item.index),
+            key: name(item).unwrap_or_default(),
+            field: String::new(),
+            before: Value::Null,
+            after: Value::Object(item.fields.clone()),
+        });
+    }
+    found
+}
+
+/// What is shown of a payload.
+fn payload_value(payload: &Payload) -> Value {
+    match payload {
+        Payload::Bytes(bytes) => summary(bytes),
+        Payload::Queues(queues) => {
+            let queues = queues.iter();
+            let queues = queues.map(|(name, bytes)| (name.clone(), summary(bytes)));
+            Value::Object(queues.collect())
+        }
+        Payload::Words(words) => words.iter().map(|word| Value::from(*word)).collect(),
+        Payload::Messages(messages) => messages
+            .iter()
+            .map(|message| summary(&message.data))
+            .collect(),
+    }
+}
+
+/// Short text as it is; else a length and a checksum: it may be a gigabyte.
+fn summary(bytes: &[u8]) -> Value {
+    const SHORT: usize = 200;
+    match std::str::from_utf8(bytes) {
+        Ok(text) if bytes.len() <= SHORT => Value::from(text),
+        _ => {
+            let mut hasher = DefaultHasher::new();
+            bytes.hash(&mut hasher);
+            let sum = hasher.finish();
+            Value::from(format!("{} bytes, checksum {sum:016x}", bytes.len()))
+        }
+    }
+}
