@@ -26,7 +26,7 @@ use crate::json::entry_value;
 /// let mut a = open("tests/images/predump/1/pagemap-100.img")?;
 /// let mut b = open("tests/images/predump/2/pagemap-100.img")?;
 /// let differences = images(&mut a, &mut b)?;
-/// assert_eq!(differences[0].field, "pages_id");
+/// assert_eq!(differences[0].field, "flags");
 /// # Ok(())
 /// # }
 /// ```
