@@ -31,6 +31,7 @@
 //! ```text
 //! cli           one file per subcommand                        (feature `cli`, on by default)
 //! render        text for people: tables, trees, hexadecimal dumps, safe names (feature `cli`)
+//! edit          values by their paths, changed in place
 //! replace       something replaced in all images of a checkpoint at once
 //! check         whether a checkpoint is sound: what its images say of each other
 //! compare       what differs between two images, or two checkpoints
@@ -71,6 +72,7 @@ mod json;
 pub mod limits;
 pub mod memory;
 mod message;
+mod parallel;
 #[cfg(feature = "cli")]
 mod render;
 pub mod replace;

@@ -2,40 +2,18 @@
 //! there is there, and it encodes to its own bytes again.
 
 use std::collections::BTreeSet;
-use std::thread;
 
 use super::{Checker, Finding, Severity};
 use crate::error::{Error, ErrorKind};
 use crate::image::ImageReader;
 use crate::json::recode;
 use crate::limits::{EXPLORED_ENTRY, WARNINGS};
+use crate::parallel::in_parallel;
 
 /// Checks all images; how many there are.
 pub(super) fn check(checker: &Checker<'_>, names: &[String]) -> u64 {
     let checkpoint = checker.checkpoint;
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let Some(name) = names.get(index) else {
-                return done;
-            };
-            done.push(Image { checkpoint, name }.look());
-        }
-    };
-    let all = thread::scope(|scope| {
-        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
-        let mut all = work();
-        for other in others {
-            match other.join() {
-                Ok(more) => all.extend(more),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        all
-    });
+    let all = in_parallel(names, |name| Image { checkpoint, name }.look());
     let mut images = 0;
     for (is_image, findings) in all {
         images += u64::from(is_image);

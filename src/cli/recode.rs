@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use clap::Args as ClapArgs;
 use serde::Serialize;
@@ -17,6 +15,7 @@ use super::source;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::recode;
+use crate::parallel::in_parallel;
 use crate::render::{bytes, printable};
 use crate::schema::Schema;
 
@@ -112,37 +111,6 @@ fn member(checkpoint: &Checkpoint, image: String) -> Job<'_> {
             checkpoint.read(&image)?.ok_or_else(missing)
         }),
     }
-}
-
-/// Does all jobs, as many at once as there are processors; the results are in the order of the jobs.
-fn in_parallel<J: Sync, T: Send>(jobs: &[J], work: impl Fn(&J) -> T + Sync) -> Vec<T> {
-    let next = AtomicUsize::new(0);
-    let workers = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(jobs.len().max(1));
-    let mut done: Vec<(usize, T)> = thread::scope(|scope| {
-        let worker = || {
-            let mut done = Vec::new();
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(job) = jobs.get(index) else {
-                    return done;
-                };
-                done.push((index, work(job)));
-            }
-        };
-        let others: Vec<_> = (1..workers).map(|_| scope.spawn(worker)).collect();
-        let mut done = worker();
-        for other in others {
-            match other.join() {
-                Ok(more) => done.extend(more),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        done
-    });
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Recodes an image both ways; `None` for what is no image with messages.

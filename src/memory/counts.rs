@@ -1,14 +1,11 @@
-//! How much of an area is where.
+//! How many bytes of extents are where.
 //!
 //! Where many areas map one segment, going through its extents for each would take the product of
 //! both: sums that are made once say it.
 
 use std::ops::Range;
 
-use super::Memory;
-use super::areas::Area;
-use super::behind::Behind;
-use super::extents::{Extent, Place};
+use super::extent::{Extent, Place};
 
 /// How many bytes are where.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,38 +66,5 @@ impl Sums {
             },
             _ => Counts::default(),
         }
-    }
-}
-
-impl Memory {
-    /// How much of an area is in pages images, of the task's own and of a segment. What is not,
-    /// because the area has none or they are missing, is handed over.
-    pub(super) fn count_area(&self, area: &Area, rest: &mut dyn FnMut(Range<u64>)) -> Counts {
-        let segment = match self.backing.behind(area) {
-            Behind::Segment(id) => self.backing.segment(id),
-            _ => None,
-        };
-        let mut counts = Counts::default();
-        let mut gap = |range: Range<u64>, counts: &mut Counts| match segment {
-            _ if range.is_empty() => {}
-            Some(segment) => {
-                let base = area.pgoff.saturating_add(range.start - area.start);
-                let limit = base.saturating_add(range.end - range.start);
-                counts.add(segment.count(base..limit));
-            }
-            None => rest(range),
-        };
-        let mut at = area.start;
-        for extent in self
-            .own
-            .iter()
-            .flat_map(|own| own.within(area.start..area.end))
-        {
-            gap(at..extent.start, &mut counts);
-            at = extent.end;
-            counts.add(Counts::of(&extent));
-        }
-        gap(at..area.end, &mut counts);
-        counts
     }
 }

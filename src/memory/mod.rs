@@ -7,6 +7,7 @@
 mod areas;
 mod behind;
 mod counts;
+mod extent;
 mod extents;
 mod pagemap;
 mod pages_file;

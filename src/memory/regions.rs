@@ -1,5 +1,6 @@
 //! The areas of a task with what the checkpoint holds of each.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::ser::SerializeStruct as _;
@@ -7,6 +8,8 @@ use serde::{Serialize, Serializer};
 
 use super::Memory;
 use super::areas::{Area, status};
+use super::behind::Behind;
+use super::counts::Counts;
 use crate::error::Result;
 use crate::text::Text;
 
@@ -116,5 +119,36 @@ impl Memory {
                 lost: pages(counts.lost),
             },
         }
+    }
+
+    /// How much of an area is in pages images, of the task's own and of a segment. What is not,
+    /// because the area has none or they are missing, is handed over.
+    pub(super) fn count_area(&self, area: &Area, rest: &mut dyn FnMut(Range<u64>)) -> Counts {
+        let segment = match self.backing.behind(area) {
+            Behind::Segment(id) => self.backing.segment(id),
+            _ => None,
+        };
+        let mut counts = Counts::default();
+        let mut gap = |range: Range<u64>, counts: &mut Counts| match segment {
+            _ if range.is_empty() => {}
+            Some(segment) => {
+                let base = area.pgoff.saturating_add(range.start - area.start);
+                let limit = base.saturating_add(range.end - range.start);
+                counts.add(segment.count(base..limit));
+            }
+            None => rest(range),
+        };
+        let mut at = area.start;
+        for extent in self
+            .own
+            .iter()
+            .flat_map(|own| own.within(area.start..area.end))
+        {
+            gap(at..extent.start, &mut counts);
+            at = extent.end;
+            counts.add(Counts::of(&extent));
+        }
+        gap(at..area.end, &mut counts);
+        counts
     }
 }

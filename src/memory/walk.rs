@@ -7,7 +7,8 @@ use std::ops::Range;
 use super::Memory;
 use super::areas::Area;
 use super::behind::Behind;
-use super::extents::{Extents, Place};
+use super::extent::Place;
+use super::extents::Extents;
 use crate::checkpoint::RandomAccess;
 use crate::error::{Error, Result};
 
