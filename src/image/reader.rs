@@ -11,7 +11,7 @@ use super::start::{Start, raw_image, start};
 use crate::descriptor::ImageKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::MESSAGE_DEPTH;
-use crate::message::{self, Element, Record, Selection, Sift};
+use crate::message::{self, Element, Record, Selection, Sift, Spare};
 use crate::schema::{Layout, MessageType, Schema};
 
 /// Reads an image one entry at a time: memory is bounded by the largest entry, not by the file.
@@ -44,6 +44,10 @@ pub struct ImageReader<R> {
     largest: u32,
     /// What is decoded of the messages of a type, when it is not all.
     selection: Option<(MessageType, Arc<Selection>)>,
+    /// A message that is done with.
+    spare: Option<Spare>,
+    /// Which fields the message that was read last had.
+    seen: u128,
     done: bool,
 }
 
@@ -105,6 +109,8 @@ impl<R: Read> ImageReader<R> {
             buffer: Vec::new(),
             largest: u32::MAX,
             selection: None,
+            spare: None,
+            seen: 0,
             done: false,
         }
     }
@@ -140,12 +146,14 @@ impl<R: Read> ImageReader<R> {
         self.name.as_deref()
     }
 
-    /// Takes back the memory of an entry that is done with.
+    /// Takes back the memory of the entry that was read last, when it is done with.
     pub(crate) fn recycle(&mut self, entry: Entry) {
-        if let Some(raw) = entry
-            .raw
-            .filter(|raw| raw.capacity() > self.buffer.capacity())
-        {
+        // What was changed is not what was read.
+        let Some(raw) = entry.raw else {
+            return;
+        };
+        self.spare = Spare::of(&entry.ty, entry.message, self.seen);
+        if raw.capacity() > self.buffer.capacity() {
             self.buffer = raw;
         }
     }
@@ -275,7 +283,10 @@ impl<R: Read> ImageReader<R> {
 
     fn next_message(&mut self) -> Result<Option<Entry>> {
         match &self.selection {
-            None => self.next_with(message::decode),
+            None => {
+                let spare = self.spare.take();
+                self.next_with(|ty, bytes| message::decode_again(ty, bytes, spare))
+            }
             Some((selected, selection)) => {
                 let (selected, selection) = (selected.clone(), Arc::clone(selection));
                 self.next_with(|ty, bytes| {
@@ -308,6 +319,7 @@ impl<R: Read> ImageReader<R> {
         let ty = self.layout.entry_type(self.count - 1).clone();
         let decoded = decode(&ty, &self.buffer)
             .map_err(|error| error.shifted(offset + self.size_of_frame()))?;
+        self.seen = decoded.seen();
         self.pending = payload::pending(&self.layout, self.count - 1, &decoded.message);
         Ok(Some(Entry {
             ty,

@@ -1,7 +1,7 @@
 //! Protobuf bytes to a dynamic message.
 
 use prost_reflect::prost::Message as _;
-use prost_reflect::{DynamicMessage, Value};
+use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
 
 use super::selection::Selection;
 use super::unknown::wrap_stray;
@@ -15,6 +15,29 @@ pub(crate) struct Decoded {
     pub(crate) message: DynamicMessage,
     /// Whether every required field was there.
     pub(crate) complete: bool,
+    /// Which of the first 128 fields were there.
+    seen: u128,
+}
+
+/// A message that is done with: where a field was set, its place is used again.
+pub(crate) struct Spare {
+    message: DynamicMessage,
+    set: u128,
+}
+
+impl Spare {
+    /// Keeps the message for the next of its type, when that can take its place field by field: lists,
+    /// messages and unknown fields would be added to.
+    pub(crate) fn of(ty: &MessageType, message: DynamicMessage, seen: u128) -> Option<Self> {
+        let is_plain = ty.shape().is_plain && message.unknown_fields().next().is_none();
+        is_plain.then_some(Spare { message, set: seen })
+    }
+}
+
+impl Decoded {
+    pub(crate) fn seen(&self) -> u128 {
+        self.seen
+    }
 }
 
 /// Decodes a message. Offsets in errors count from the start of `bytes`.
@@ -28,13 +51,50 @@ pub(crate) fn decode_selected(
     bytes: &[u8],
     selection: Option<&Selection>,
 ) -> Result<Decoded> {
-    let mut message = DynamicMessage::new(ty.descriptor().clone());
+    let message = DynamicMessage::new(ty.descriptor().clone());
+    decode_over(ty, bytes, selection, Spare { message, set: 0 })
+}
+
+/// The same as [`decode`], in the place of a message of this type that is done with.
+pub(crate) fn decode_again(
+    ty: &MessageType,
+    bytes: &[u8],
+    spare: Option<Spare>,
+) -> Result<Decoded> {
+    match spare {
+        Some(spare) if spare.message.descriptor() == *ty.descriptor() => {
+            decode_over(ty, bytes, None, spare)
+        }
+        _ => decode(ty, bytes),
+    }
+}
+
+fn decode_over(
+    ty: &MessageType,
+    bytes: &[u8],
+    selection: Option<&Selection>,
+    spare: Spare,
+) -> Result<Decoded> {
+    let Spare { mut message, set } = spare;
+    let shape = ty.shape();
     let mut decoder = Decoder::new(&ty.types, selection);
-    decoder.message(ty.shape(), &mut message, bytes, MESSAGE_DEPTH)?;
+    decoder.message(shape, &mut message, bytes, MESSAGE_DEPTH)?;
+    clear(shape, &mut message, set & !decoder.seen);
     Ok(Decoded {
         message,
         complete: decoder.complete,
+        seen: decoder.seen,
     })
+}
+
+/// Clears the fields at these places.
+pub(super) fn clear(shape: &Shape, message: &mut DynamicMessage, mut places: u128) {
+    while places != 0 {
+        if let Some(field) = shape.fields.get(places.trailing_zeros() as usize) {
+            message.clear_field(&field.desc);
+        }
+        places &= places - 1;
+    }
 }
 
 /// Decodes into a message that may hold fields already, as protobuf merges them.

@@ -3,7 +3,7 @@
 use prost_reflect::DynamicMessage;
 use prost_reflect::prost::Message as _;
 
-use super::decode::Decoder;
+use super::decode::{Decoder, clear};
 use super::record::Record;
 use super::selection::Selection;
 use crate::error::Result;
@@ -48,13 +48,7 @@ impl Element {
         let mut decoder = Decoder::new(&self.ty.types, self.selection.as_ref());
         decoder.message(shape, &mut self.message, bytes, depth)?;
         if let Some(before) = &mut self.set {
-            let mut gone = *before & !decoder.seen;
-            while gone != 0 {
-                if let Some(field) = shape.fields.get(gone.trailing_zeros() as usize) {
-                    self.message.clear_field(&field.desc);
-                }
-                gone &= gone - 1;
-            }
+            clear(shape, &mut self.message, *before & !decoder.seen);
             *before = decoder.seen;
         }
         let skipped = decoder.skipped;

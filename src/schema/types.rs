@@ -94,6 +94,8 @@ pub(crate) struct Shape {
     pub(crate) desc: MessageDescriptor,
     /// In ascending order of their numbers.
     pub(crate) fields: Vec<Field>,
+    /// No field is a list or a message, and there are no more than 128.
+    pub(crate) is_plain: bool,
     /// Field numbers below [`DENSE`] to indices in `fields`, plus one; 0 is no field.
     dense: [u16; DENSE],
     by_name: HashMap<Box<str>, usize>,
@@ -300,7 +302,9 @@ impl Builder<'_> {
             }
             by_name.insert(field.name.clone(), index);
         }
+        let is_simple = |field: &Field| !field.repeated && field.kind.message().is_none();
         Ok(Shape {
+            is_plain: fields.len() <= 128 && fields.iter().all(is_simple),
             schema: message.clone(),
             desc,
             fields,
