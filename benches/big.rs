@@ -59,10 +59,21 @@ pub fn mm(areas: u64, out: &mut impl Write) -> io::Result<()> {
     for _ in 0..areas {
         let end = address + (1 + numbers.below(64)) * PAGE;
         let is_file = numbers.below(3) == 0;
-        let area = Message::new().varint(1, address).varint(2, end).varint(3, 0);
+        let area = Message::new()
+            .varint(1, address)
+            .varint(2, end)
+            .varint(3, 0);
         let area = match is_file {
-            true => area.varint(4, 1 + numbers.below(100)).varint(5, 5).varint(6, 2).varint(7, 65),
-            false => area.varint(4, 0).varint(5, 3).varint(6, 0x22).varint(7, 513),
+            true => area
+                .varint(4, 1 + numbers.below(100))
+                .varint(5, 5)
+                .varint(6, 2)
+                .varint(7, 65),
+            false => area
+                .varint(4, 0)
+                .varint(5, 3)
+                .varint(6, 0x22)
+                .varint(7, 513),
         };
         // -1, with its sign in the lowest bit.
         message = message.message(14, &area.varint(8, 1));
@@ -88,7 +99,10 @@ pub fn files(entries: u64, out: &mut impl Write) -> io::Result<()> {
             .varint(7, 120)
             .varint(8, numbers.below(1 << 30))
             .varint(10, 0o100_644);
-        entry(out, &Message::new().varint(1, 1).varint(2, id).message(3, &file))?;
+        entry(
+            out,
+            &Message::new().varint(1, 1).varint(2, id).message(3, &file),
+        )?;
     }
     Ok(())
 }
@@ -97,7 +111,10 @@ pub fn files(entries: u64, out: &mut impl Write) -> io::Result<()> {
 pub fn ghost_file(bytes: u64, out: &mut impl Write) -> io::Result<()> {
     let mut numbers = Numbers::new();
     out.write_all(&wire::image(0x5258_3605))?;
-    let ghost = Message::new().varint(1, 0).varint(2, 0).varint(3, 0o100_600);
+    let ghost = Message::new()
+        .varint(1, 0)
+        .varint(2, 0)
+        .varint(3, 0o100_600);
     entry(out, &ghost)?;
     let mut block = vec![0u8; 1 << 16];
     let mut left = bytes;

@@ -121,14 +121,4 @@ impl Entry {
             None => message::encode(&self.ty, &self.message, out),
         }
     }
-
-    /// Whether encoding the message anew gives the bytes that were read.
-    pub(crate) fn is_canonical(&self) -> Result<bool> {
-        let Some(raw) = &self.raw else {
-            return Ok(true);
-        };
-        let mut encoded = Vec::with_capacity(raw.len());
-        message::encode(&self.ty, &self.message, &mut encoded)?;
-        Ok(&encoded == raw)
-    }
 }

@@ -11,7 +11,7 @@ use super::start::{Start, raw_image, start};
 use crate::descriptor::ImageKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::MESSAGE_DEPTH;
-use crate::message::{self, Element, Record, Selection, Sift, Spare};
+use crate::message::{self, Element, Record, Selection, Sift};
 use crate::schema::{Layout, MessageType, Schema};
 
 /// Reads an image one entry at a time: memory is bounded by the largest entry, not by the file.
@@ -44,10 +44,6 @@ pub struct ImageReader<R> {
     largest: u32,
     /// What is decoded of the messages of a type, when it is not all.
     selection: Option<(MessageType, Arc<Selection>)>,
-    /// A message that is done with.
-    spare: Option<Spare>,
-    /// Which fields the message that was read last had.
-    seen: u128,
     done: bool,
 }
 
@@ -109,8 +105,6 @@ impl<R: Read> ImageReader<R> {
             buffer: Vec::new(),
             largest: u32::MAX,
             selection: None,
-            spare: None,
-            seen: 0,
             done: false,
         }
     }
@@ -148,12 +142,10 @@ impl<R: Read> ImageReader<R> {
 
     /// Takes back the memory of the entry that was read last, when it is done with.
     pub(crate) fn recycle(&mut self, entry: Entry) {
-        // What was changed is not what was read.
-        let Some(raw) = entry.raw else {
-            return;
-        };
-        self.spare = Spare::of(&entry.ty, entry.message, self.seen);
-        if raw.capacity() > self.buffer.capacity() {
+        if let Some(raw) = entry
+            .raw
+            .filter(|raw| raw.capacity() > self.buffer.capacity())
+        {
             self.buffer = raw;
         }
     }
@@ -200,6 +192,34 @@ impl<R: Read> ImageReader<R> {
                 None => error,
             }
         })
+    }
+
+    /// The same into a message that takes one after the other; where the entry stands, or `None` at the
+    /// end. Its bytes are [`ImageReader::raw`].
+    pub(crate) fn read_into(&mut self, element: &mut Option<Element>) -> Result<Option<u64>> {
+        let start = self.input.offset();
+        let more = self.next_bytes();
+        let Some(offset) = self.located(more, start)? else {
+            return Ok(None);
+        };
+        let layout = Arc::clone(&self.layout);
+        let ty = layout.entry_type(self.count - 1);
+        let element = match element {
+            Some(element) if element.ty() == ty => element,
+            other => other.insert(Element::new(ty.clone(), None)),
+        };
+        let read = element.read(&self.buffer, MESSAGE_DEPTH);
+        let read = read
+            .map(|_| ())
+            .map_err(|error| error.shifted(offset + self.size_of_frame()));
+        self.located(read, offset)?;
+        self.pending = payload::pending(&layout, self.count - 1, element.message());
+        Ok(Some(offset))
+    }
+
+    /// The bytes of the message that [`ImageReader::read_into`] read.
+    pub(crate) fn raw(&self) -> &[u8] {
+        &self.buffer
     }
 
     /// What follows the message that was just read.
@@ -283,10 +303,7 @@ impl<R: Read> ImageReader<R> {
 
     fn next_message(&mut self) -> Result<Option<Entry>> {
         match &self.selection {
-            None => {
-                let spare = self.spare.take();
-                self.next_with(|ty, bytes| message::decode_again(ty, bytes, spare))
-            }
+            None => self.next_with(message::decode),
             Some((selected, selection)) => {
                 let (selected, selection) = (selected.clone(), Arc::clone(selection));
                 self.next_with(|ty, bytes| {
@@ -319,7 +336,6 @@ impl<R: Read> ImageReader<R> {
         let ty = self.layout.entry_type(self.count - 1).clone();
         let decoded = decode(&ty, &self.buffer)
             .map_err(|error| error.shifted(offset + self.size_of_frame()))?;
-        self.seen = decoded.seen();
         self.pending = payload::pending(&self.layout, self.count - 1, &decoded.message);
         Ok(Some(Entry {
             ty,

@@ -9,9 +9,9 @@ use super::out::Out;
 use super::print::{self, Style};
 use crate::error::{Error, Location, Result, Warning};
 use crate::image::payload::Pending;
-use crate::image::{Entry, ImageReader, Payload, QueuedMessage};
+use crate::image::{ImageReader, Payload, QueuedMessage};
 use crate::limits::WARNINGS;
-use crate::message::missing_fields;
+use crate::message::{Element, missing_fields};
 use crate::schema::{MessageType, PayloadLayout};
 
 /// What was printed, and what was odd about it.
@@ -82,12 +82,17 @@ pub fn decode<R: Read>(
     }
     out.member("entries");
     out.open(b'[');
-    while let Some(entry) = reader.read_message()? {
-        if !entry.complete {
-            report.note(reader, entry.missing_fields());
+    let mut element = None;
+    while let Some(offset) = reader.read_into(&mut element)? {
+        let Some(element) = &element else {
+            break;
+        };
+        if !element.is_complete() {
+            let missing = missing_fields(element.ty(), element.message());
+            report.note(reader, missing);
         }
         out.item();
-        let queued = print_entry(&mut out, reader, entry, options)?;
+        let queued = print_entry(&mut out, reader, element, offset, options)?;
         report.note(reader, queued);
         report.entries += 1;
         out.spill()?;
@@ -134,21 +139,18 @@ impl DecodeReport {
 fn print_entry<R: Read>(
     out: &mut Out<'_>,
     reader: &mut ImageReader<R>,
-    entry: Entry,
+    element: &Element,
+    offset: u64,
     options: &DecodeOptions,
 ) -> Result<Vec<String>> {
     out.open(b'{');
-    print::members(out, Style::from(options), &entry.ty, &entry.message)?;
-    if options.exact
-        && !entry.is_canonical()?
-        && let Some(raw) = &entry.raw
-    {
+    print::members(out, Style::from(options), element.ty(), element.message())?;
+    if options.exact && !element.is_canonical(reader.raw())? {
         out.member("@raw");
-        out.base64(raw);
+        out.base64(reader.raw());
     }
-    let missing = print_payload(out, reader, entry.offset, options)?;
+    let missing = print_payload(out, reader, offset, options)?;
     out.close(b'}');
-    reader.recycle(entry);
     Ok(missing)
 }
 

@@ -6,7 +6,7 @@ use super::options::DecodeOptions;
 use super::out::Out;
 use super::{address, integer, quopri, unknown};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::unknown_fields;
+use crate::message::{present, unknown_fields};
 use crate::schema::{Field, FieldKind, IntegerHint, MessageType, Shape, Types};
 
 /// How messages are printed.
@@ -66,8 +66,8 @@ impl Printer<'_> {
         message: &DynamicMessage,
         hex: bool,
     ) -> Result<()> {
-        for (desc, value) in message.fields() {
-            if let Some(field) = shape.field(desc.number()) {
+        for field in &shape.fields {
+            if let Some(value) = present(message, field) {
                 out.item();
                 out.raw(&field.key);
                 self.field(out, field, value, hex)?;

@@ -1,7 +1,7 @@
 //! Protobuf bytes to a dynamic message.
 
 use prost_reflect::prost::Message as _;
-use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
+use prost_reflect::{DynamicMessage, Value};
 
 use super::selection::Selection;
 use super::unknown::wrap_stray;
@@ -15,29 +15,6 @@ pub(crate) struct Decoded {
     pub(crate) message: DynamicMessage,
     /// Whether every required field was there.
     pub(crate) complete: bool,
-    /// Which of the first 128 fields were there.
-    seen: u128,
-}
-
-/// A message that is done with: where a field was set, its place is used again.
-pub(crate) struct Spare {
-    message: DynamicMessage,
-    set: u128,
-}
-
-impl Spare {
-    /// Keeps the message for the next of its type, when that can take its place field by field: lists,
-    /// messages and unknown fields would be added to.
-    pub(crate) fn of(ty: &MessageType, message: DynamicMessage, seen: u128) -> Option<Self> {
-        let is_plain = ty.shape().is_plain && message.unknown_fields().next().is_none();
-        is_plain.then_some(Spare { message, set: seen })
-    }
-}
-
-impl Decoded {
-    pub(crate) fn seen(&self) -> u128 {
-        self.seen
-    }
 }
 
 /// Decodes a message. Offsets in errors count from the start of `bytes`.
@@ -51,50 +28,13 @@ pub(crate) fn decode_selected(
     bytes: &[u8],
     selection: Option<&Selection>,
 ) -> Result<Decoded> {
-    let message = DynamicMessage::new(ty.descriptor().clone());
-    decode_over(ty, bytes, selection, Spare { message, set: 0 })
-}
-
-/// The same as [`decode`], in the place of a message of this type that is done with.
-pub(crate) fn decode_again(
-    ty: &MessageType,
-    bytes: &[u8],
-    spare: Option<Spare>,
-) -> Result<Decoded> {
-    match spare {
-        Some(spare) if spare.message.descriptor() == *ty.descriptor() => {
-            decode_over(ty, bytes, None, spare)
-        }
-        _ => decode(ty, bytes),
-    }
-}
-
-fn decode_over(
-    ty: &MessageType,
-    bytes: &[u8],
-    selection: Option<&Selection>,
-    spare: Spare,
-) -> Result<Decoded> {
-    let Spare { mut message, set } = spare;
-    let shape = ty.shape();
+    let mut message = DynamicMessage::new(ty.descriptor().clone());
     let mut decoder = Decoder::new(&ty.types, selection);
-    decoder.message(shape, &mut message, bytes, MESSAGE_DEPTH)?;
-    clear(shape, &mut message, set & !decoder.seen);
+    decoder.message(ty.shape(), &mut message, bytes, MESSAGE_DEPTH)?;
     Ok(Decoded {
         message,
         complete: decoder.complete,
-        seen: decoder.seen,
     })
-}
-
-/// Clears the fields at these places.
-pub(super) fn clear(shape: &Shape, message: &mut DynamicMessage, mut places: u128) {
-    while places != 0 {
-        if let Some(field) = shape.fields.get(places.trailing_zeros() as usize) {
-            message.clear_field(&field.desc);
-        }
-        places &= places - 1;
-    }
 }
 
 /// Decodes into a message that may hold fields already, as protobuf merges them.
@@ -117,12 +57,14 @@ pub(super) struct Decoder<'a> {
     types: &'a Types,
     /// What is wanted of the message at hand; all when it is absent.
     selection: Option<&'a Selection>,
-    complete: bool,
+    pub(super) complete: bool,
     /// Which of the first 128 fields were there in the message that ended last: that of the caller,
     /// when it is done.
     pub(super) seen: u128,
     /// The number of a field that was not selected but stepped over.
     pub(super) skipped: Option<u32>,
+    /// A field that the schema lacks was kept.
+    pub(super) kept_unknown: bool,
 }
 
 /// The values of a repeated field that stand one after the other: they are handed to the message
@@ -155,6 +97,7 @@ impl<'a> Decoder<'a> {
             complete: true,
             seen: 0,
             skipped: None,
+            kept_unknown: false,
         }
     }
 
@@ -191,6 +134,7 @@ impl<'a> Decoder<'a> {
             let Some(index) = index else {
                 cursor.skip(number, wire, depth)?;
                 let raw = cursor.since(start);
+                self.kept_unknown = true;
                 if number == super::unknown::STRAY {
                     keep(message, &wrap_stray(raw), start)?;
                 } else {
@@ -214,16 +158,17 @@ impl<'a> Decoder<'a> {
                 seen |= if index < 128 { 1 << index } else { 0 };
             } else {
                 cursor.skip(number, wire, depth)?;
+                self.kept_unknown = true;
                 keep(message, &wrap_stray(cursor.since(start)), start)?;
             }
         }
         run.flush(shape, message);
         self.seen = seen;
-        self.complete &= shape.fields.iter().enumerate().all(|(index, field)| {
-            !field.required
-                || (index < 128 && seen >> index & 1 == 1)
-                || message.has_field(&field.desc)
-        });
+        self.complete &= shape.required & !seen == 0
+            || shape
+                .fields
+                .iter()
+                .all(|field| !field.required || message.has_field(&field.desc));
         Ok(())
     }
 

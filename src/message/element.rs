@@ -3,7 +3,8 @@
 use prost_reflect::DynamicMessage;
 use prost_reflect::prost::Message as _;
 
-use super::decode::{Decoder, clear};
+use super::decode::Decoder;
+use super::encode::encode;
 use super::record::Record;
 use super::selection::Selection;
 use crate::error::Result;
@@ -17,40 +18,56 @@ pub(crate) struct Element {
     message: DynamicMessage,
     /// Which fields are set; `None` when that can't be told.
     set: Option<u128>,
+    /// There are unknown fields in it.
+    has_unknown: bool,
+    complete: bool,
 }
 
 impl Element {
     pub(crate) fn new(ty: MessageType, selection: Option<Selection>) -> Self {
         let shape = ty.shape();
         // Lists and messages would be added to, and unknown fields as well.
-        let overwritten = shape.fields.len() <= 128
-            && selection.as_ref().is_some_and(|selection| {
+        let overwritten = match &selection {
+            None => shape.is_plain,
+            Some(selection) => {
                 let mut fields = shape.fields.iter().enumerate();
-                fields.all(|(index, field)| {
-                    let simple = !field.repeated && field.kind.message().is_none();
-                    simple || selection.wants(index).is_none()
-                })
-            });
+                shape.fields.len() <= 128
+                    && fields.all(|(index, field)| {
+                        let simple = !field.repeated && field.kind.message().is_none();
+                        simple || selection.wants(index).is_none()
+                    })
+            }
+        };
         Element {
             message: DynamicMessage::new(shape.desc.clone()),
             ty,
             selection,
             set: overwritten.then_some(0),
+            has_unknown: false,
+            complete: false,
         }
     }
 
     /// Reads the next message, in which messages may nest as deep as `depth`.
     pub(crate) fn read(&mut self, bytes: &[u8], depth: usize) -> Result<Record<'_>> {
-        if self.set.is_none() {
+        if self.set.is_none() || self.has_unknown {
             self.message.clear();
         }
         let shape = self.ty.shape();
         let mut decoder = Decoder::new(&self.ty.types, self.selection.as_ref());
         decoder.message(shape, &mut self.message, bytes, depth)?;
         if let Some(before) = &mut self.set {
-            clear(shape, &mut self.message, *before & !decoder.seen);
+            let mut gone = *before & !decoder.seen;
+            while gone != 0 {
+                if let Some(field) = shape.fields.get(gone.trailing_zeros() as usize) {
+                    self.message.clear_field(&field.desc);
+                }
+                gone &= gone - 1;
+            }
             *before = decoder.seen;
         }
+        self.has_unknown = decoder.kept_unknown;
+        self.complete = decoder.complete;
         let skipped = decoder.skipped;
         Ok(Record::new(&self.ty, &self.message).without(skipped))
     }
@@ -58,6 +75,18 @@ impl Element {
     /// The message that was read last.
     pub(crate) fn message(&self) -> &DynamicMessage {
         &self.message
+    }
+
+    /// Whether encoding the message anew gives the bytes that were read.
+    pub(crate) fn is_canonical(&self, raw: &[u8]) -> Result<bool> {
+        let mut encoded = Vec::with_capacity(raw.len());
+        encode(&self.ty, &self.message, &mut encoded)?;
+        Ok(encoded == raw)
+    }
+
+    /// Whether every required field was in it.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
     }
 
     pub(crate) fn ty(&self) -> &MessageType {

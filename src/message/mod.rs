@@ -14,7 +14,7 @@ mod selection;
 mod sift;
 mod unknown;
 
-pub(crate) use decode::{Decoded, Spare, decode, decode_again, decode_into, decode_selected};
+pub(crate) use decode::{Decoded, decode, decode_into, decode_selected};
 pub(crate) use element::Element;
 pub(crate) use encode::encode;
 pub(crate) use missing::missing_fields;

@@ -96,6 +96,8 @@ pub(crate) struct Shape {
     pub(crate) fields: Vec<Field>,
     /// No field is a list or a message, and there are no more than 128.
     pub(crate) is_plain: bool,
+    /// Which fields are required: bits of their places. All are, when one beyond the first 128 is.
+    pub(crate) required: u128,
     /// Field numbers below [`DENSE`] to indices in `fields`, plus one; 0 is no field.
     dense: [u16; DENSE],
     by_name: HashMap<Box<str>, usize>,
@@ -303,7 +305,18 @@ impl Builder<'_> {
             by_name.insert(field.name.clone(), index);
         }
         let is_simple = |field: &Field| !field.repeated && field.kind.message().is_none();
+        let required = fields
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| field.required);
+        let required = required.fold(0, |all, (place, _)| {
+            all | u32::try_from(place)
+                .ok()
+                .and_then(|place| 1u128.checked_shl(place))
+                .unwrap_or(u128::MAX)
+        });
         Ok(Shape {
+            required,
             is_plain: fields.len() <= 128 && fields.iter().all(is_simple),
             schema: message.clone(),
             desc,
