@@ -4,7 +4,7 @@
 
 #![allow(clippy::cast_possible_truncation, clippy::unwrap_used)]
 
-#[path = "../benches/big.rs"]
+#[path = "../benches/support/big.rs"]
 mod big;
 #[path = "../tests/it/support/wire.rs"]
 #[allow(dead_code)] // shared with the tests, which use all of it
