@@ -86,6 +86,10 @@ pub(super) struct Files {
     pub(super) connected: Vec<Reference>,
     /// Unix sockets whose peer is not part of the dump.
     pub(super) external: Vec<u32>,
+    /// What epoll instances watch: where it stands, and the descriptor.
+    pub(super) watched: Vec<(Place, String, u32)>,
+    /// The sizes of regular files in bytes, by their ids.
+    pub(super) sizes: HashMap<u32, u64>,
 }
 
 /// The fields of open files that refer to something.
@@ -239,6 +243,28 @@ impl Files {
         }
         match kind.name {
             "INETSK" => self.inet(checker, record, &place, id),
+            "REG" => {
+                self.sizes
+                    .extend(record.number("size").map(|size| (id, size)));
+            }
+            "EVENTPOLL" => {
+                for (index, target) in record.records("tfd").enumerate() {
+                    let fd = target.word("tfd").unwrap_or(0);
+                    let field = format!("tfd[{index}].tfd");
+                    self.watched.push((place.clone(), field, fd));
+                }
+            }
+            "INOTIFY" => {
+                let mut seen = std::collections::HashSet::new();
+                for (index, watch) in record.records("wd").enumerate() {
+                    if let Some(wd) = watch.number("wd")
+                        && !seen.insert(wd)
+                    {
+                        let what = format!("the watch {wd} stands twice");
+                        checker.error(place.image, place.field(&format!("wd[{index}].wd")), what);
+                    }
+                }
+            }
             "UNIXSK" if record.number("uflags").unwrap_or(0) & USK_EXTERN != 0 => {
                 self.external.push(id);
             }
@@ -263,7 +289,7 @@ impl Files {
                 for field in ["src_addr", "dst_addr"] {
                     let has = record.words(field).len();
                     // There is none of a destination that was never set.
-                    if has < *words && !(has == 0 && field == "dst_addr") {
+                    if has != *words && !(has == 0 && field == "dst_addr") {
                         let what = format!("an address of {has} words, where {words} are needed");
                         checker.error(place.image, place.field(field), what);
                     }
@@ -271,6 +297,24 @@ impl Files {
             }
         }
         let state = record.number("state").unwrap_or(0);
+        let wrong = |field: &str, value: u64, what: &str| {
+            let what = format!("{value} is no {what}");
+            checker.error(place.image, place.field(field), what);
+        };
+        // `SOCK_STREAM`, `SOCK_DGRAM` and `SOCK_RAW`; `TCP_ESTABLISHED` up to `TCP_NEW_SYN_RECV`.
+        match record.number("type") {
+            Some(value) if !(1..=3).contains(&value) => wrong("type", value, "type of sockets"),
+            _ => {}
+        }
+        if !(1..=12).contains(&state) {
+            wrong("state", state, "state of a socket");
+        }
+        for field in ["src_port", "dst_port"] {
+            match record.number(field) {
+                Some(value) if value > 0xffff => wrong(field, value, "port"),
+                _ => {}
+            }
+        }
         let has_peer = record.number("dst_port").unwrap_or(0) != 0;
         if record.number("proto") == Some(TCP) && has_peer && !NOT_CONNECTED.contains(&state) {
             self.connected.push(Reference {

@@ -30,6 +30,7 @@ pub(super) fn check(checker: &Checker<'_>, files: &Files, tasks: &Tasks) {
     remaps(checker, files);
     connections(checker, files);
     locks(checker, tasks, &tables);
+    watched(checker, files, &tables);
     filters(checker, tasks);
 }
 
@@ -250,10 +251,18 @@ fn remaps(checker: &Checker<'_>, files: &Files) {
     const MARK: u32 = 1 << 31;
     let image = "remap-fpath.img";
     let mut ghosts = HashSet::new();
+    let mut seen = HashSet::new();
     checker.each(image, &[], &mut |entry, record| {
         let (Some(file), Some(to)) = (record.word("orig_id"), record.word("remap_id")) else {
             return;
         };
+        if !seen.insert(file) {
+            checker.error(
+                image,
+                (entry, "orig_id"),
+                format!("the file {file} stands twice"),
+            );
+        }
         if !files.any(&["REG", "UNIXSK", "FIFO"], file) {
             checker.error(
                 image,
@@ -270,6 +279,8 @@ fn remaps(checker: &Checker<'_>, files: &Files) {
                 if !checker.has(&ghost) {
                     let what = format!("missing: the content of a file (entry {entry} of {image})");
                     checker.error(&ghost, (), what);
+                } else if let Some(size) = files.sizes.get(&file) {
+                    content(checker, &ghost, *size);
                 }
                 ghosts.insert(ghost);
             }
@@ -285,6 +296,31 @@ fn remaps(checker: &Checker<'_>, files: &Files) {
         if !ghosts.contains(name) {
             checker.warning(name, (), format!("no entry of {image} refers to it"));
         }
+    }
+}
+
+/// The content of a deleted file has the size that the file had.
+fn content(checker: &Checker<'_>, ghost: &str, size: u64) {
+    /// `S_IFMT` and `S_IFREG`.
+    const KIND: u64 = 0o170_000;
+    const REGULAR: u64 = 0o100_000;
+    let Ok(Some(mut reader)) = checker.checkpoint.image_reader(ghost) else {
+        return;
+    };
+    let (Ok(Some(entry)), Ok(Some(length))) =
+        (reader.read_message(), checker.checkpoint.size(ghost))
+    else {
+        return;
+    };
+    let record = entry.record();
+    let is_regular = record
+        .number("mode")
+        .is_some_and(|mode| mode & KIND == REGULAR);
+    // Scattered over chunks it may have holes.
+    let has = length.saturating_sub(entry.end_of_message());
+    if is_regular && !record.is("chunks") && has != size {
+        let what = format!("it has {has} bytes of content; the file had {size}");
+        checker.error(ghost, 0, what);
     }
 }
 
@@ -363,6 +399,19 @@ fn filters(checker: &Checker<'_>, tasks: &Tasks) {
         if *filter as usize >= count {
             let what = format!("{image} has {count} filters, counted from 0");
             checker.error(of, (0, "thread_core.seccomp_filter"), what);
+        }
+    }
+}
+
+/// What an epoll instance watches is a descriptor of some task.
+fn watched(checker: &Checker<'_>, files: &Files, tables: &Tables) {
+    for (place, field, fd) in &files.watched {
+        if !tables.values().any(|numbers| numbers.contains(fd)) {
+            checker.error(
+                place.image,
+                place.field(field),
+                format!("no task has the descriptor {fd}"),
+            );
         }
     }
 }

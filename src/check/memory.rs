@@ -14,6 +14,7 @@ pub(super) fn check(checker: &Checker<'_>, tasks: &Tasks, files: &Files) {
     let mut pages = Pages::default();
     let mut segments = HashSet::new();
     let ipc = ipc_segments(checker);
+    ipc_ids(checker);
     for task in tasks.living.iter().filter(|task| task.has_memory) {
         let image = format!("mm-{}.img", task.pid);
         // What can't be read is found when the images are read by themselves; a pre-dump may have none.
@@ -22,8 +23,8 @@ pub(super) fn check(checker: &Checker<'_>, tasks: &Tasks, files: &Files) {
             .flatten();
         let areas = space.as_ref().map_or(&[][..], |space| &space.areas);
         let in_order = order_of_areas(checker, &image, areas, page_size);
-        if let Some(space) = &space {
-            start_up(checker, &image, space);
+        if !tasks.pre_dump {
+            layout(checker, &image);
         }
         for (index, area) in areas.iter().enumerate().filter(|_| !tasks.pre_dump) {
             let at = Mapped {
@@ -68,6 +69,21 @@ pub(super) fn check(checker: &Checker<'_>, tasks: &Tasks, files: &Files) {
         }
     }
     pages.check(checker);
+    parents(checker);
+}
+
+/// The chain of parents ends.
+fn parents(checker: &Checker<'_>) {
+    let mut at = checker.checkpoint;
+    loop {
+        match at.parent() {
+            Ok(Some(parent)) => at = parent,
+            Ok(None) => return,
+            // CRIU takes a link that leads nowhere for none: whoever needs its pages says so.
+            Err(error) if error.hint().is_some() => return,
+            Err(error) => return checker.failed("parent", &error),
+        }
+    }
 }
 
 /// A segment that no area maps may be one of a memfd that is only open.
@@ -83,8 +99,14 @@ fn segments_of_memfds(checker: &Checker<'_>, name: &str, id: u64) {
 
 /// What is missing in the parents.
 fn lost(checker: &Checker<'_>, name: &str, memory: &crate::memory::Memory) {
+    // An archive of a dump after a pre-dump, as Podman makes it, has the pre-dump in another.
+    let elsewhere = matches!(checker.checkpoint.parent(), Err(error) if error.hint().is_some());
+    let severity = match elsewhere && checker.checkpoint.is_archive() {
+        true => Severity::Warning,
+        false => Severity::Error,
+    };
     for warning in memory.warnings() {
-        checker.noted(Severity::Error, name, &warning);
+        checker.noted(severity, name, &warning);
     }
 }
 
@@ -122,12 +144,39 @@ fn order_of_areas(checker: &Checker<'_>, image: &str, areas: &[Area], page_size:
     in_order
 }
 
-/// The arguments and the environment lie in areas.
-fn start_up(checker: &Checker<'_>, image: &str, space: &AddressSpace) {
-    for (name, range) in [("arg", &space.args), ("env", &space.env)] {
-        if range.end < range.start {
-            let what = format!("0x{:x} is before the start, 0x{:x}", range.end, range.start);
-            checker.error(image, (0, format!("mm_{name}_end")), what);
+/// The parts of an address space that `prctl` is told of end behind their beginnings, and none is where
+/// nothing may be (Linux's `validate_prctl_map_addr`).
+fn layout(checker: &Checker<'_>, image: &str) {
+    const PARTS: [(&str, &str); 5] = [
+        ("mm_start_code", "mm_end_code"),
+        ("mm_start_data", "mm_end_data"),
+        ("mm_start_brk", "mm_brk"),
+        ("mm_arg_start", "mm_arg_end"),
+        ("mm_env_start", "mm_env_end"),
+    ];
+    /// The lowest address of all pages: what `vm.mmap_min_addr` may be set to.
+    const LOWEST: u64 = 4096;
+    let fields: Vec<&str> = PARTS
+        .iter()
+        .flat_map(|(start, end)| [*start, *end])
+        .collect();
+    let Some(entry) = checker.first(image, &fields) else {
+        return;
+    };
+    let record = entry.record();
+    for (start_name, end_name) in PARTS {
+        let (Some(start), Some(end)) = (record.number(start_name), record.number(end_name)) else {
+            continue;
+        };
+        if end < start {
+            let what = format!("0x{end:x} is before the start, 0x{start:x}");
+            checker.error(image, (0, end_name), what);
+        }
+        for (name, value) in [(start_name, start), (end_name, end)] {
+            if value < LOWEST {
+                let what = format!("0x{value:x} is below the first address that may be mapped");
+                checker.error(image, (0, name), what);
+            }
         }
     }
 }
@@ -183,6 +232,26 @@ impl Mapped<'_> {
             && let Err(what) = files.find("REG", id)
         {
             wrong(what);
+        }
+    }
+}
+
+/// Message queues and semaphores stand once. (Segments are looked at with their pages.)
+fn ipc_ids(checker: &Checker<'_>) {
+    for prefix in ["ipcns-msg-", "ipcns-sem-"] {
+        let is_one = |name: &&String| name.starts_with(prefix) && name.ends_with(".img");
+        for name in checker.names.iter().filter(is_one) {
+            let mut seen = HashSet::new();
+            checker.each(name, &[], &mut |entry, record| {
+                let id = record.record("desc").and_then(|desc| desc.number("id"));
+                if let Some(id) = id.filter(|id| !seen.insert(*id)) {
+                    checker.error(
+                        name,
+                        (entry, "desc.id"),
+                        format!("the id {id} stands twice"),
+                    );
+                }
+            });
         }
     }
 }

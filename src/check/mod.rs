@@ -108,7 +108,7 @@ impl Report {
 ///
 /// The directory can't be listed, or has no image in it. An image that can't be read is a finding.
 pub fn check(checkpoint: &Checkpoint) -> Result<Report> {
-    let names = checkpoint.image_names()?;
+    let names = checkpoint.images()?;
     let checker = Checker {
         checkpoint,
         names: names.iter().cloned().collect(),

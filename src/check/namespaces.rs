@@ -96,22 +96,38 @@ fn mounts(checker: &Checker<'_>) -> HashSet<u64> {
                 all.insert(id);
             },
         );
-        // The parent of the root is a mount of another namespace.
-        let is_top = |parent: &(u64, u64)| parent.0 == parent.1 || !entries.contains_key(&parent.1);
-        let roots: Vec<(u64, u64)> = parents
+        if checker.is_damaged(image) {
+            continue;
+        }
+        let Some(root) = tops.iter().min().copied() else {
+            checker.error(image, (), "no mount is the root: none is at /");
+            continue;
+        };
+        // The parent of the root is a mount of another namespace. All others hang below it.
+        let mut below: HashMap<u64, Vec<u64>> = HashMap::new();
+        for (id, parent) in parents.values() {
+            below.entry(*parent).or_default().push(*id);
+        }
+        let mut reached = HashSet::new();
+        let mut todo: Vec<u64> = parents
             .iter()
-            .filter(|(_, parent)| is_top(parent))
-            .map(|(entry, (_, parent))| (*entry, *parent))
+            .filter(|(entry, _)| tops.contains(entry))
+            .filter(|(entry, (_, parent))| **entry == root || !entries.contains_key(parent))
+            .map(|(_, (id, _))| *id)
             .collect();
-        let on_top = roots.iter().position(|(entry, _)| tops.contains(entry));
-        for (at, (entry, parent)) in roots.iter().enumerate() {
-            if at != on_top.unwrap_or(0) {
-                let what = format!("no mount has the id {parent}, and this is not the root");
-                checker.error(image, (*entry, "parent_mnt_id"), what);
+        while let Some(id) = todo.pop() {
+            if reached.insert(id) {
+                todo.extend(below.get(&id).into_iter().flatten());
             }
         }
-        if roots.is_empty() && !entries.is_empty() {
-            checker.error(image, (), "no mount is the root");
+        for (entry, (id, parent)) in &parents {
+            if !reached.contains(id) {
+                let what = match entries.contains_key(parent) {
+                    true => format!("the mount {parent} does not hang below the root"),
+                    false => format!("no mount has the id {parent}, and this is not the root"),
+                };
+                checker.error(image, (*entry, "parent_mnt_id"), what);
+            }
         }
     }
     all

@@ -29,6 +29,8 @@ pub(super) struct Tasks {
     pub(super) cgroup_sets: Vec<(u32, String, &'static str)>,
     /// The filters of seccomp that threads have, with the image that says so.
     pub(super) filters: Vec<(u32, String)>,
+    /// The machines that threads ran on, with the image that says so.
+    machines: Vec<(String, String)>,
     /// Whether it is a pre-dump: only memory.
     pub(super) pre_dump: bool,
 }
@@ -68,6 +70,21 @@ pub(super) fn check(checker: &Checker<'_>, inventory: &Inventory, tree: &Tree) -
         tasks.ids.extend(&member.threads);
         task(checker, inventory, member, &mut spaces, &mut tasks);
     }
+    for name in &checker.names {
+        let id = name
+            .strip_prefix("core-")
+            .and_then(|name| name.strip_suffix(".img"));
+        let id = id.and_then(|id| id.parse::<u32>().ok());
+        if id.is_some_and(|id| !tasks.ids.contains(&id)) {
+            checker.warning(name, (), "no task and no thread has this id");
+        }
+    }
+    if let Some((machine, image)) = tasks.machines.first() {
+        for (other, of) in tasks.machines.iter().filter(|(other, _)| other != machine) {
+            let what = format!("{other}, where {image} has {machine}");
+            checker.error(of, (0, "mtype"), what);
+        }
+    }
     tasks
 }
 
@@ -104,6 +121,7 @@ fn task(
         );
         return;
     };
+    task_core(checker, core, tc, &image);
     if tc
         .word("task_state")
         .map(TaskState::from)
@@ -157,9 +175,40 @@ fn task(
     });
 }
 
+/// What only a task has in its core image.
+fn task_core(checker: &Checker<'_>, core: Record<'_>, tc: Record<'_>, image: &str) {
+    /// The signals that can have handlers: all but `SIGKILL` and `SIGSTOP`; MIPS has more.
+    const HANDLED: usize = 62;
+    if let Some(TaskState::Other(state)) = tc.word("task_state").map(TaskState::from) {
+        let what = format!("{state} is no state of a task");
+        checker.error(image, (0, "tc.task_state"), what);
+    }
+    let handlers = tc.records("sigactions").count();
+    let is_mips = core.enum_name("mtype").as_deref() == Some("MIPS");
+    if handlers != 0 && handlers != HANDLED && !is_mips {
+        let what = format!("{handlers} handlers of signals, where {HANDLED} are needed");
+        checker.error(image, (0, "tc.sigactions"), what);
+    }
+    let mut seen = BTreeSet::new();
+    let timers = tc.record("timers");
+    for (place, timer) in timers
+        .iter()
+        .flat_map(|timers| timers.records("posix"))
+        .enumerate()
+    {
+        if let Some(id) = timer.number("it_id")
+            && !seen.insert(id)
+        {
+            let field = format!("tc.timers.posix[{place}].it_id");
+            checker.error(image, (0, field), format!("the timer {id} stands twice"));
+        }
+    }
+}
+
 /// What a core image says of a thread.
 fn note_thread(checker: &Checker<'_>, core: Record<'_>, image: &str, tasks: &mut Tasks) {
     let machine = core.enum_name("mtype").unwrap_or_default();
+    tasks.machines.push((machine.to_string(), image.to_owned()));
     let registers = MACHINES.iter().find(|(name, _)| *name == machine);
     match registers {
         Some((_, field)) if core.record(field).is_none() => {

@@ -82,7 +82,9 @@ pub(super) fn read(checker: &Checker<'_>) -> Tree {
         });
     });
     if found {
-        if root.is_none() && !members.is_empty() {
+        if members.is_empty() && !checker.is_damaged(IMAGE) {
+            checker.error(IMAGE, (), "it has no task");
+        } else if root.is_none() {
             checker.error(IMAGE, (), "no task is the root: none has the parent 0");
         }
         return Tree::Dump(members);

@@ -163,12 +163,40 @@ impl Checkpoint {
     ///
     /// The directory can't be read.
     pub fn image_names(&self) -> Result<Vec<String>> {
-        let members = self.store.members(&self.base)?.into_iter();
-        let names = members.filter(Member::is_file).filter_map(|member| {
-            let name = member.name.as_str()?.strip_prefix(&self.base)?;
-            (!name.contains('/')).then(|| name.to_owned())
-        });
-        Ok(names.collect())
+        let mut names = Vec::new();
+        for member in self.store.members(&self.base)? {
+            let name = member
+                .name
+                .as_str()
+                .and_then(|name| name.strip_prefix(&self.base));
+            let Some(name) = name.filter(|name| !name.contains('/')) else {
+                continue;
+            };
+            // What CRIU opens through a link is an image as well.
+            let is_file = match member.kind {
+                MemberKind::File => true,
+                MemberKind::Link(_) => self.size(name)?.is_some(),
+                _ => false,
+            };
+            if is_file {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    /// The files among the images whose names are those of images: not what editors and people put
+    /// beside them (`core-1.img.bak`), nor logs.
+    pub(crate) fn images(&self) -> Result<Vec<String>> {
+        let mut names = self.image_names()?;
+        let kinds = self.schema.kinds();
+        names.retain(|name| name.ends_with(".img") || kinds.by_file_name(name).is_some());
+        Ok(names)
+    }
+
+    /// Whether it is in an archive.
+    pub(crate) fn is_archive(&self) -> bool {
+        self.store.is_archive()
     }
 
     /// How errors name an image.

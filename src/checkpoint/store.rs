@@ -30,6 +30,11 @@ pub(super) trait Store: Send + Sync {
     /// What tells this directory from others, to notice a chain of parents that loops.
     fn identity(&self, base: &str) -> String;
 
+    /// Whether it is an archive.
+    fn is_archive(&self) -> bool {
+        false
+    }
+
     /// What was odd about it when it was opened.
     fn warnings(&self) -> &[Warning] {
         &[]

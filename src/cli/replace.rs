@@ -83,7 +83,7 @@ pub(super) fn run(args: &Replace, source: &SchemaArgs) -> Result<ExitCode> {
     // All images are written before the first takes its place: each is a file that is open.
     raise_open_files();
     let mut outputs = Vec::new();
-    for name in checkpoint.image_names()? {
+    for name in checkpoint.images()? {
         let path = folder.join(&name);
         let label = path.display().to_string();
         let open = || File::open(&path).map_err(|e| Error::from(e).in_file(&label));
@@ -113,15 +113,24 @@ pub(super) fn run(args: &Replace, source: &SchemaArgs) -> Result<ExitCode> {
         changed.insert(name, changes);
         outputs.extend(output.map(|output| (path, output)));
     }
-    // A slip of the hand: better nothing than half of what was meant.
-    if let Some((replacement, _)) = replacer.found().find(|(_, found)| *found == 0) {
+    // A slip of the hand: better nothing than half of what was meant. What a run that was ended has made
+    // is none.
+    for (replacement, is_done) in replacer.not_found() {
         let what = format!("nothing in the images is {}", describe(replacement));
-        let error = Error::new(ErrorKind::Value(what)).in_file(checkpoint.name());
-        return Err(error.with_hint("nothing was changed"));
+        if !is_done {
+            let error = Error::new(ErrorKind::Value(what)).in_file(checkpoint.name());
+            return Err(error.with_hint("nothing was changed"));
+        }
+        let name = printable(checkpoint.name());
+        say(&format!(
+            "crit: warning: {name}: {what}: what it becomes is there already"
+        ));
     }
     let mentioned = mentions(&checkpoint, &replacements)?;
-    for (path, output) in outputs {
-        args.backup.keep(&path)?;
+    for (path, _) in &outputs {
+        args.backup.keep(path)?;
+    }
+    for (_, output) in outputs {
         output.commit()?;
     }
     for mention in &mentioned {
@@ -172,13 +181,12 @@ impl Replace {
         for text in &self.ip {
             let (old, new) = pair(text)?;
             all.push(Replacement::Address {
-                old: address(old)?,
-                new: address(new)?,
+                old: address(&old)?,
+                new: address(&new)?,
             });
         }
-        let texts = |text: &str| pair(text).map(|(old, new)| (old.to_owned(), new.to_owned()));
         for text in &self.path {
-            let (old, new) = texts(text)?;
+            let (old, new) = pair(text)?;
             all.push(Replacement::Path { old, new });
         }
         for text in &self.hostname {
@@ -190,11 +198,11 @@ impl Replace {
             all.push(Replacement::Hostname { old, new });
         }
         for text in &self.comm {
-            let (old, new) = texts(text)?;
+            let (old, new) = pair(text)?;
             all.push(Replacement::Comm { old, new });
         }
         for text in &self.cgroup {
-            let (old, new) = texts(text)?;
+            let (old, new) = pair(text)?;
             all.push(Replacement::Cgroup { old, new });
         }
         for text in &self.uid {
@@ -214,11 +222,19 @@ impl Replace {
     }
 }
 
-fn pair(text: &str) -> Result<(&str, &str)> {
-    text.split_once('=').ok_or_else(|| {
-        let error = Error::new(ErrorKind::Value(format!("`{text}` replaces nothing")));
-        error.with_hint("OLD=NEW")
-    })
+/// Old and new. An `=` in the old one has a backslash in front.
+fn pair(text: &str) -> Result<(String, String)> {
+    let mut old = String::new();
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '=' => return Ok((old, rest.as_str().to_owned())),
+            '\\' if rest.as_str().starts_with('=') => old.extend(rest.next()),
+            c => old.push(c),
+        }
+    }
+    let error = Error::new(ErrorKind::Value(format!("`{text}` replaces nothing")));
+    Err(error.with_hint("OLD=NEW; an `=` in OLD is written `\\=`"))
 }
 
 fn address(text: &str) -> Result<IpAddr> {
@@ -236,7 +252,7 @@ fn ids(text: &str) -> Result<(u32, u32)> {
             Error::new(ErrorKind::Value(what))
         })
     };
-    Ok((id(old)?, id(new)?))
+    Ok((id(&old)?, id(&new)?))
 }
 
 fn describe(replacement: &Replacement) -> String {

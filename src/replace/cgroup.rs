@@ -7,7 +7,7 @@
 use prost_reflect::{DynamicMessage, Value};
 
 use super::change::{Replacement, path};
-use super::{Walk, inside};
+use super::{Walk, inside_of};
 use crate::edit::Changed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::present;
@@ -57,6 +57,9 @@ impl Walk<'_> {
             if let Some(found) = self.replacer.found.get_mut(number) {
                 *found += (self.changed.len() - before) as u64;
             }
+            if let Some(done) = self.replacer.done.get_mut(number) {
+                *done += u64::from(std::mem::take(&mut self.is_done));
+            }
         }
         Ok(())
     }
@@ -103,6 +106,7 @@ impl Walk<'_> {
             return Ok(());
         };
         let Some(after) = path(&before, old, new) else {
+            self.is_done |= path(&before, new, old).is_some();
             return Ok(());
         };
         let prefix = shape.field_named("cgns_prefix");
@@ -119,7 +123,7 @@ impl Walk<'_> {
                         String::from_utf8_lossy(old_root),
                         String::from_utf8_lossy(&after)
                     );
-                    return Err(Error::new(ErrorKind::Value(what)).in_field(inside(way)));
+                    return Err(Error::new(ErrorKind::Value(what)).in_field(inside_of(way)));
                 }
             };
             let length = u32::try_from(new_root.len()).unwrap_or(u32::MAX);
@@ -166,7 +170,7 @@ impl Walk<'_> {
                         let what = format!(
                             "the cgroup {whole} can't become {after}, which is not below {above}/"
                         );
-                        return Err(Error::new(ErrorKind::Value(what)).in_field(inside(way)));
+                        return Err(Error::new(ErrorKind::Value(what)).in_field(inside_of(way)));
                     };
                     set_text(shape, message, "dir_name", name_now.as_bytes());
                     walk.note(format!("{way}.dir_name"), name, name_now.to_owned());

@@ -68,8 +68,21 @@ impl Replacement {
     ///
     /// A path is not absolute, a name is too long, or addresses are of two families.
     pub fn check(&self) -> Result<()> {
+        /// `(uid_t)-1` means no user to Linux.
+        const NOBODY: u32 = u32::MAX;
         let wrong = |what: String| Err(Error::new(ErrorKind::Value(what)));
+        if self.inverse().is_some_and(|inverse| inverse == *self) {
+            return wrong("old and new are the same".to_owned());
+        }
         match self {
+            Replacement::Uid { new: NOBODY, .. } | Replacement::Gid { new: NOBODY, .. } => {
+                wrong(format!("{NOBODY} is no id: to Linux it means none"))
+            }
+            Replacement::Path { old, .. } | Replacement::Cgroup { old, .. }
+                if !old.is_empty() && old.trim_end_matches('/').is_empty() =>
+            {
+                wrong("`/` is above everything, and stays".to_owned())
+            }
             Replacement::Address { old, new } if old.is_ipv4() != new.is_ipv4() => {
                 wrong(format!("{old} and {new} are of two families"))
             }
@@ -83,6 +96,49 @@ impl Replacement {
             Replacement::Hostname { new, .. } => length("a host name", new, 64),
             Replacement::Comm { new, .. } => length("a command name", new, 15),
             _ => Ok(()),
+        }
+    }
+
+    /// What makes it undone; `None` when that can't be told.
+    pub(super) fn inverse(&self) -> Option<Self> {
+        let swapped = |old: &String, new: &String| (new.clone(), old.clone());
+        Some(match self {
+            Replacement::Address { old, new } => Replacement::Address {
+                old: *new,
+                new: *old,
+            },
+            Replacement::Path { old, new } => {
+                let (old, new) = swapped(old, new);
+                Replacement::Path { old, new }
+            }
+            Replacement::Hostname { old, new } => Replacement::Hostname {
+                new: old.clone()?,
+                old: Some(new.clone()),
+            },
+            Replacement::Comm { old, new } => {
+                let (old, new) = swapped(old, new);
+                Replacement::Comm { old, new }
+            }
+            Replacement::Cgroup { old, new } => {
+                let (old, new) = swapped(old, new);
+                Replacement::Cgroup { old, new }
+            }
+            Replacement::Uid { old, new } => Replacement::Uid {
+                old: *new,
+                new: *old,
+            },
+            Replacement::Gid { old, new } => Replacement::Gid {
+                old: *new,
+                new: *old,
+            },
+        })
+    }
+
+    /// How much is said of what is replaced: of two paths, the longer goes first.
+    pub(super) fn precision(&self) -> usize {
+        match self {
+            Replacement::Path { old, .. } | Replacement::Cgroup { old, .. } => old.len(),
+            _ => 0,
         }
     }
 
@@ -209,7 +265,6 @@ mod tests {
         assert_eq!(replaced("/srv/a/b", "/srv/a", "/x").unwrap(), "/x/b");
         assert_eq!(replaced("/srv/a", "/srv/a/", "/x/").unwrap(), "/x");
         assert_eq!(replaced("/srv/ab", "/srv/a", "/x"), None);
-        assert_eq!(replaced("/a/b", "/", "/x").unwrap(), "/x/a/b");
         assert_eq!(replaced("/a", "/a", "/").unwrap(), "/");
         assert_eq!(replaced("/a/b", "/a", "/").unwrap(), "/b");
         assert_eq!(

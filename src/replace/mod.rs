@@ -28,6 +28,8 @@ pub struct Replacer {
     replacements: Vec<Replacement>,
     /// How often each was found.
     found: Vec<u64>,
+    /// How often what each makes was there already.
+    done: Vec<u64>,
 }
 
 impl Replacer {
@@ -36,20 +38,27 @@ impl Replacer {
     /// # Errors
     ///
     /// As [`Replacement::check`].
-    pub fn new(replacements: Vec<Replacement>) -> Result<Self> {
+    pub fn new(mut replacements: Vec<Replacement>) -> Result<Self> {
         for replacement in &replacements {
             replacement.check()?;
         }
+        // Of a path and one above it, the one goes before the other, whatever the order.
+        replacements.sort_by_key(|replacement| std::cmp::Reverse(replacement.precision()));
         Ok(Replacer {
             places: Places::bundled()?,
             found: vec![0; replacements.len()],
+            done: vec![0; replacements.len()],
             replacements,
         })
     }
 
-    /// How often each was found so far, in the order in which they were given.
-    pub fn found(&self) -> impl Iterator<Item = (&Replacement, u64)> {
-        self.replacements.iter().zip(self.found.iter().copied())
+    /// What was not found, and whether what it makes is there already: a run before this one may have
+    /// ended in the middle.
+    pub fn not_found(&self) -> impl Iterator<Item = (&Replacement, bool)> {
+        let counts = self.found.iter().zip(&self.done);
+        let all = self.replacements.iter().zip(counts);
+        all.filter(|(_, (found, _))| **found == 0)
+            .map(|(replacement, (_, done))| (replacement, *done > 0))
     }
 
     /// Whether an image may have any of it: only then it need be gone through.
@@ -124,6 +133,7 @@ impl Replacer {
                     types: &ty.types,
                     reaches,
                     changed: Vec::new(),
+                    is_done: false,
                 };
                 let mut message = entry.message.clone();
                 let way = format!("entries[{index}]");
@@ -148,6 +158,8 @@ struct Walk<'a> {
     types: &'a Types,
     reaches: &'a [bool],
     changed: Vec<Changed>,
+    /// What a replacement of cgroups makes is there already.
+    is_done: bool,
 }
 
 impl Walk<'_> {
@@ -155,6 +167,9 @@ impl Walk<'_> {
         let name = shape.desc.name();
         if self.replacer.places.of_message(name) == Some(Meaning::Cgroup) {
             self.cgroups(shape, message, way)?;
+        }
+        if name == "unix_sk_entry" {
+            self.relative_name(shape, message, way)?;
         }
         for field in &shape.fields {
             let meaning = self.replacer.places.of_field(name, field);
@@ -184,6 +199,60 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// The name of a unix socket that was bound from a directory: both together are its path. Where the
+    /// directory stays and the path does not, the name is a whole path from then on.
+    fn relative_name(
+        &mut self,
+        shape: &Shape,
+        message: &mut DynamicMessage,
+        way: &str,
+    ) -> Result<()> {
+        let bytes = |message: &DynamicMessage, name: &str| {
+            let field = shape.field_named(name)?;
+            let value = present(message, field)?.as_bytes()?.to_vec();
+            Some((field, value))
+        };
+        let (Some((field, name)), Some((_, folder))) =
+            (bytes(message, "name"), bytes(message, "name_dir"))
+        else {
+            return Ok(());
+        };
+        if matches!(name.first(), None | Some(b'/' | 0)) {
+            return Ok(());
+        }
+        let folder = folder.strip_suffix(b"/").unwrap_or(&folder);
+        let whole = [folder, b"/", &name].concat();
+        let replacer = &mut *self.replacer;
+        let about = replacer.replacements.iter().zip(&mut replacer.found);
+        for (replacement, found) in about {
+            let text = |text: &[u8]| match replacement {
+                Replacement::Path { .. } => replacement.text(Meaning::Path, text),
+                _ => None,
+            };
+            // A directory that changes takes the socket with it.
+            if text(folder).is_some() {
+                return Ok(());
+            }
+            let Some(after) = text(&whole) else {
+                continue;
+            };
+            *found += 1;
+            let inside = after.strip_prefix([folder, b"/"].concat().as_slice());
+            let after = Value::Bytes(inside.unwrap_or(&after).to_vec().into());
+            let way = format!("{way}.{}", field.name);
+            check_length(field, &after).map_err(|error| error.in_field(inside_of(&way)))?;
+            let before = Value::Bytes(name.into());
+            self.changed.push(Changed {
+                before: json_value(self.types, field, &before, true)?,
+                after: json_value(self.types, field, &after, true)?,
+                path: way,
+            });
+            message.set_field(&field.desc, after);
+            return Ok(());
+        }
+        Ok(())
+    }
+
     /// A field that may hold something that is replaced.
     fn field(
         &mut self,
@@ -193,10 +262,14 @@ impl Walk<'_> {
         way: &str,
     ) -> Result<()> {
         let before = message.get_field(&field.desc).into_owned();
+        // A peer of no address is none: only where a socket listens is that a choice.
+        if meaning == Meaning::Address && &*field.name == "dst_addr" && is_unspecified(&before) {
+            return Ok(());
+        }
         let Some(after) = self.value(&before, meaning) else {
             return Ok(());
         };
-        check_length(field, &after).map_err(|error| error.in_field(inside(way)))?;
+        check_length(field, &after).map_err(|error| error.in_field(inside_of(way)))?;
         self.changed.push(Changed {
             path: way.to_owned(),
             before: json_value(self.types, field, &before, true)?,
@@ -216,13 +289,32 @@ impl Walk<'_> {
                 return Some(new);
             }
         }
+        let about = replacer.replacements.iter().zip(&mut replacer.done);
+        for (replacement, done) in about.filter(|(r, _)| r.is_about(meaning)) {
+            *done += u64::from(is_made_by(replacement, value, meaning));
+        }
         None
     }
 }
 
+/// Whether the words of an address are all zero.
+fn is_unspecified(value: &Value) -> bool {
+    let words = value.as_list().unwrap_or_default();
+    words.iter().all(|word| word.as_u32() == Some(0))
+}
+
 /// The way in an entry, of a way in an image.
-fn inside(way: &str) -> &str {
+fn inside_of(way: &str) -> &str {
     way.split_once('.').map_or(way, |(_, inside)| inside)
+}
+
+/// Whether a value is what a replacement makes.
+fn is_made_by(replacement: &Replacement, value: &Value, meaning: Meaning) -> bool {
+    match (replacement.inverse(), replacement, value) {
+        (Some(inverse), ..) => replaced(&inverse, value, meaning).is_some(),
+        (None, Replacement::Hostname { new, .. }, Value::Bytes(bytes)) => new.as_bytes() == bytes,
+        _ => false,
+    }
 }
 
 /// A value with something replaced in it.

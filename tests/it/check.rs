@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::support::{copy_of, crit, crit_in, edit_image, fresh_dir};
+use super::support::{self, copy_of, crit, crit_in, edit_image, fresh_dir};
 
 /// A fault.
 type Plant = Box<dyn FnOnce(&Path)>;
@@ -132,6 +132,9 @@ faults! {
     a_thread_of_two_tasks: "full-ns", field("pstree.img", "/1/threads", json!([6, 4]))
         => "pstree.img", Some(1), "threads", "thread 4 is one of task 1";
 
+    a_tree_without_a_task: "full-ns", bytes("pstree.img", |bytes| bytes.truncate(8))
+        => "pstree.img", None, "", "it has no task";
+
     // The images of tasks.
     a_core_that_is_missing: "full-ns", removed("core-8.img")
         => "core-8.img", None, "", "missing: the state of task 8 (entry 3 of pstree.img)";
@@ -156,6 +159,20 @@ faults! {
         => "mm-7.img", None, "", "missing: the memory areas of task 7";
     pages_that_are_missing: "full-ns", removed("pagemap-7.img")
         => "pagemap-7.img", None, "", "missing: the pages of task 7";
+
+    a_core_of_another_machine: "full-ns", Box::new(|dir| {
+            let other = support::images().join("made-aarch64/core-1.img");
+            assert!(fs::copy(other, dir.join("core-8.img")).is_ok());
+        }) => "core-8.img", Some(0), "mtype", "AARCH64, where core-1.img has X86_64";
+    a_state_that_no_task_has: "pattern", field("core-9230.img", "/0/tc/task_state", json!(9))
+        => "core-9230.img", Some(0), "tc.task_state", "9 is no state of a task";
+    too_few_handlers_of_signals: "full-ns", edit("core-8.img", |entries| {
+            entries[0]["tc"]["sigactions"].as_array_mut().unwrap().truncate(10);
+        }) => "core-8.img", Some(0), "tc.sigactions", "10 handlers of signals, where 62 are needed";
+    a_timer_that_stands_twice: "events", edit("core-100.img", |entries| {
+            let timers = entries[0]["tc"]["timers"]["posix"].as_array_mut().unwrap();
+            timers.push(timers[0].clone());
+        }) => "core-100.img", Some(0), "tc.timers.posix[3].it_id", "the timer 0 stands twice";
 
     // Descriptors and files.
     open_files_that_are_missing: "full-ns", removed("files.img")
@@ -207,6 +224,27 @@ faults! {
         => "remap-fpath.img", Some(1), "orig_id", "no file has the id 900";
     a_connection_that_is_missing: "full-ns", removed("tcp-stream-16b117.img")
         => "tcp-stream-16b117.img", None, "", "missing: the connection of a socket (entry 42 of files.img)";
+    a_type_of_sockets_that_is_none: "full-ns", field("files.img", "/44/isk/type", json!(9))
+        => "files.img", Some(44), "isk.type", "9 is no type of sockets";
+    a_state_of_a_socket_that_is_none: "full-ns", field("files.img", "/44/isk/state", json!(99))
+        => "files.img", Some(44), "isk.state", "99 is no state of a socket";
+    a_port_that_is_none: "full-ns", field("files.img", "/44/isk/src_port", json!(70_000))
+        => "files.img", Some(44), "isk.src_port", "70000 is no port";
+    an_address_of_too_many_words: "full-ns", field("files.img", "/44/isk/src_addr", json!([1, 2]))
+        => "files.img", Some(44), "isk.src_addr", "an address of 2 words, where 1 are needed";
+    a_target_of_epoll_that_is_none: "full-ns", field("files.img", "/59/epfd/tfd/0/tfd", json!(900))
+        => "files.img", Some(59), "epfd.tfd[0].tfd", "no task has the descriptor 900";
+    a_watch_that_stands_twice: "full-ns", edit("files.img", |entries| {
+            let watches = entries[61]["ify"]["wd"].as_array_mut().unwrap();
+            watches.push(watches[1].clone());
+        }) => "files.img", Some(61), "ify.wd[2].wd", "stands twice";
+    a_remap_that_stands_twice: "full-ns", doubled("remap-fpath.img", 0)
+        => "remap-fpath.img", Some(1), "orig_id", "the file 17 stands twice";
+    the_content_of_a_file_that_is_too_short: "full-ns", bytes("ghost-file-1.img", |bytes| {
+            bytes.truncate(bytes.len() - 3);
+        }) => "ghost-file-1.img", Some(0), "", "bytes of content; the file had";
+    a_message_queue_that_stands_twice: "ipc-ns", doubled("ipcns-msg-9.img", 0)
+        => "ipcns-msg-9.img", Some(1), "desc.id", "stands twice";
     an_address_of_too_few_words: "full-ns", field("files.img", "/48/isk/src_addr", json!([1, 2]))
         => "files.img", Some(48), "isk.src_addr", "an address of 2 words, where 4 are needed";
     a_lock_of_a_task_that_is_none: "full-ns", field("filelocks.img", "/2/pid", json!(77))
@@ -234,11 +272,18 @@ faults! {
     an_area_of_a_file_that_is_none: "pattern", edit("mm-9230.img", |entries| {
             entries[0]["vmas"][0]["shmid"] = json!(900);
         }) => "mm-9230.img", Some(0), "vmas[0].shmid", "no file has the id 900";
+    a_heap_that_ends_before_it_begins: "pattern", field("mm-9230.img", "/0/mm_brk", json!(5))
+        => "mm-9230.img", Some(0), "mm_brk", "0x5 is before the start";
+    arguments_where_nothing_may_be: "pattern", field("mm-9230.img", "/0/mm_arg_start", json!(5))
+        => "mm-9230.img", Some(0), "mm_arg_start", "0x5 is below the first address that may be mapped";
     pages_that_are_in_no_area: "pattern", edit("mm-9230.img", |entries| {
             entries[0]["vmas"].as_array_mut().unwrap().remove(4);
         }) => "pagemap-9230.img", Some(3), "vaddr", "is in no area";
     pages_that_stand_twice: "pattern", doubled("pagemap-9230.img", 2)
         => "pagemap-9230.img", Some(3), "vaddr", "is before the end of the entry before it";
+    a_parent_that_leads_back: "pattern", Box::new(|dir| {
+            std::os::unix::fs::symlink(".", dir.join("parent")).unwrap();
+        }) => "parent", None, "", "the chain of parents leads back to itself";
     a_pages_image_that_is_too_short: "pattern", Box::new(|dir| {
             let file = fs::OpenOptions::new().write(true).open(dir.join("pages-3.img")).unwrap();
             file.set_len(4096).unwrap();
@@ -263,6 +308,12 @@ faults! {
         => "mountpoints-14.img", Some(2), "mnt_id", "the mount 79 stands in entry 1 already";
     a_mount_below_one_that_is_none: "full-ns", field("mountpoints-14.img", "/0/parent_mnt_id", json!(900))
         => "mountpoints-14.img", Some(0), "parent_mnt_id", "no mount has the id 900";
+    mounts_without_a_root: "full-ns", field("mountpoints-14.img", "/18/mountpoint", json!("/x"))
+        => "mountpoints-14.img", None, "", "no mount is the root: none is at /";
+    mounts_that_hang_on_each_other: "full-ns", field("mountpoints-14.img", "/3/parent_mnt_id", json!(79))
+        => "mountpoints-14.img", Some(3), "parent_mnt_id", "the mount 79 does not hang below the root";
+    mounts_without_an_entry: "full-ns", bytes("mountpoints-14.img", |bytes| bytes.truncate(8))
+        => "mountpoints-14.img", None, "", "no mount is the root";
     a_file_on_a_mount_that_is_none: "full-ns", field("files.img", "/8/reg/mnt_id", json!(900))
         => "files.img", Some(8), "reg.mnt_id", "no mount has the id 900";
     a_socket_of_a_network_that_is_none: "full-ns", field("files.img", "/44/isk/ns_id", json!(99))
@@ -372,4 +423,64 @@ fn a_directory_without_images_is_no_checkpoint() {
     let run = crit_in(dir.path(), &["check", "."], b"");
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("no image is in it"), "{}", run.stderr);
+}
+
+#[test]
+fn an_image_behind_a_link_is_one_and_a_backup_beside_it_is_none() {
+    let dir = copy_of("pattern");
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir(path("elsewhere")).unwrap();
+    fs::rename(path("files.img"), path("elsewhere/files")).unwrap();
+    std::os::unix::fs::symlink("elsewhere/files", path("files.img")).unwrap();
+    fs::write(path("core-9230.img.bak"), b"cut").unwrap();
+    let (code, all) = findings(dir.path());
+    assert_eq!((code, all.len()), (0, 0), "{all:#?}");
+    let args = [
+        "replace",
+        ".",
+        "--path",
+        "/srv/demo=/data",
+        "--comm",
+        "pattern=new",
+    ];
+    crit_in(dir.path(), &args, b"");
+    assert!(path("files.img").is_symlink());
+    let run = crit_in(
+        dir.path(),
+        &["get", "files.img", "entries[0].reg.name"],
+        b"",
+    )
+    .quiet();
+    assert_eq!(run.text(), "/data/data/pattern\n");
+    assert_eq!(fs::read(path("core-9230.img.bak")).unwrap(), b"cut");
+}
+
+#[test]
+fn a_parent_that_is_in_another_archive_is_a_warning() {
+    let dir = copy_of("pattern");
+    edit_image(dir.path(), "pagemap-9230.img", |entries| {
+        entries[4]["flags"] = json!("PE_PARENT");
+    });
+    std::os::unix::fs::symlink("../pre-checkpoint", dir.path().join("parent")).unwrap();
+    let (code, _) = findings(dir.path());
+    assert_eq!(code, 1);
+    let packed = std::process::Command::new("tar")
+        .args(["-cf", "dump.tar", "--exclude", "dump.tar", "."])
+        .current_dir(dir.path())
+        .status();
+    assert!(packed.unwrap().success());
+    let run = crit_in(dir.path(), &["check", "dump.tar", "--json"], b"");
+    let all = run.json()[0]["findings"].clone();
+    let about = |finding: &Value| {
+        finding["reason"]
+            .as_str()
+            .unwrap()
+            .contains("`../pre-checkpoint` is not there")
+    };
+    let finding = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| about(finding));
+    assert_eq!(finding.unwrap()["severity"], "warning", "{all:#}");
 }

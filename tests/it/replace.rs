@@ -235,7 +235,10 @@ fn nothing_is_written_when_anything_is_wrong_or_only_looked_at() {
     let dir = copy_of("full-ns");
     let dir = dir.path();
     let before = snapshot(dir);
-    let refused: [(&[&str], &str); 8] = [
+    let refused: [(&[&str], &str); 11] = [
+        (&["--path", "/=/new"], "`/` is above everything, and stays"),
+        (&["--uid", "0=4294967295"], "4294967295 is no id"),
+        (&["--path", "/srv=/srv"], "old and new are the same"),
         (
             &["--hostname", "new", "--path", "/no/such=/x"],
             "nothing in the images is the path /no/such",
@@ -304,4 +307,110 @@ fn a_backup_keeps_what_was() {
     replace(dir, &["--hostname", "new", "--backup=.old"]).quiet();
     assert_eq!(fs::read(dir.join("utsns-12.img.old")).unwrap(), before);
     assert_eq!(get(dir, "utsns-12.img", "nodename"), json!(["new"]));
+}
+
+#[test]
+fn a_run_that_ended_in_the_middle_can_be_run_again() {
+    let dir = copy_of("full-ns");
+    let dir = dir.path();
+    let args = [
+        "--hostname",
+        "new",
+        "--comm",
+        "workload=renamed",
+        "--path",
+        "/srv/demo=/opt",
+        "--cgroup",
+        "/demo=/pod",
+    ];
+    replace(dir, &args).quiet();
+    // As if the program had been killed before the last image took its place.
+    let original = support::images().join("full-ns/utsns-12.img");
+    fs::copy(original, dir.join("utsns-12.img")).unwrap();
+    let run = replace(dir, &args);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(
+        run.text(),
+        "utsns-12.img: entries[0].nodename: \"demo\" -> \"new\"\n"
+    );
+    let said =
+        "nothing in the images is the command name workload: what it becomes is there already";
+    assert!(run.stderr.contains(said), "{}", run.stderr);
+    assert_eq!(run.stderr.lines().count(), 3, "{}", run.stderr);
+    let before = snapshot(dir);
+    assert_eq!(replace(dir, &args).code, 0);
+    assert_eq!(changed(&before, dir), [""; 0]);
+}
+
+#[test]
+fn a_socket_that_was_bound_from_a_directory_is_found_by_its_path() {
+    let dir = copy_of("full-ns");
+    let dir = dir.path();
+    let path = "/srv/demo/run/full-ns/sock with space\\=é=/run/elsewhere";
+    replace(dir, &["--path", path]).quiet();
+    let names = get(dir, "files.img", "entries[id=38].usk.name");
+    assert_eq!(names, json!(["/run/elsewhere=00"]));
+    let path = "/srv/demo/run/full-ns=/srv/demo/run/other";
+    replace(dir, &["--path", path]).quiet();
+    assert_eq!(
+        get(dir, "files.img", "entries[id=38].usk.name"),
+        json!(["/run/elsewhere=00"])
+    );
+    assert_eq!(
+        get(dir, "files.img", "entries[id=38].usk.name_dir"),
+        json!(["/srv/demo/run/other"])
+    );
+}
+
+#[test]
+fn of_two_paths_the_longer_is_replaced_first_and_no_peer_is_made_of_none() {
+    let dir = copy_of("full-ns");
+    let dir = dir.path();
+    replace(
+        dir,
+        &["--path", "/srv/demo=/y", "--path", "/srv/demo/run=/x"],
+    )
+    .quiet();
+    assert_eq!(
+        get(dir, "files.img", "entries[id=1].reg.name"),
+        json!(["/y/bin/workload"])
+    );
+    assert_eq!(
+        get(dir, "files.img", "entries[id=12].reg.name"),
+        json!(["/x/full-ns"])
+    );
+    let ends = |id: u32| {
+        let at = |field: &str| get(dir, "files.img", &format!("entries[id={id}].isk.{field}"));
+        (at("src_addr"), at("dst_addr"))
+    };
+    replace(dir, &["--ip", "0.0.0.0=10.0.0.1"]);
+    let peers = get(dir, "files.img", "entries[*].isk.dst_addr");
+    assert!(
+        !peers.as_array().unwrap().contains(&json!(["10.0.0.1"])),
+        "{peers}"
+    );
+    let own = get(dir, "files.img", "entries[*].isk.src_addr");
+    assert!(
+        own.as_array().unwrap().contains(&json!(["10.0.0.1"])),
+        "{own} {:?}",
+        ends(42)
+    );
+}
+
+#[test]
+fn backups_are_made_before_the_first_image_takes_its_place() {
+    let dir = copy_of("full-ns");
+    let dir = dir.path();
+    // The backup of the second can't be made.
+    fs::create_dir(dir.join("utsns-12.img.old")).unwrap();
+    let before = fs::read(dir.join("core-1.img")).unwrap();
+    let args = [
+        "--comm",
+        "workload=new",
+        "--hostname",
+        "new",
+        "--backup=.old",
+    ];
+    assert_eq!(replace(dir, &args).code, 2);
+    assert_eq!(fs::read(dir.join("core-1.img")).unwrap(), before);
 }

@@ -228,6 +228,10 @@ impl Store for Archive {
         }
     }
 
+    fn is_archive(&self) -> bool {
+        true
+    }
+
     fn random(&self, name: &str) -> Result<Option<RandomAccess>> {
         let Some((at, indexed)) = self.indexed(name).filter(|(_, m)| m.member.is_file()) else {
             return Ok(None);
