@@ -3,6 +3,7 @@
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
+use prost_reflect::DynamicMessage;
 use tempfile::SpooledTempFile;
 
 use super::options::EncodeOptions;
@@ -65,6 +66,7 @@ pub fn encode(
         output: Some(output),
         done: None,
         waiting: None,
+        spare: None,
     };
     text.expect(b'{')?;
     let mut keys: Vec<String> = Vec::new();
@@ -105,6 +107,8 @@ struct Job<'a, W: Write> {
     done: Option<EncodeReport>,
     /// Entries that came before the magic, and the line and column where they began.
     waiting: Option<(SpooledTempFile, (u64, u64))>,
+    /// The message of an entry that is done with.
+    spare: Option<(DynamicMessage, u128)>,
 }
 
 impl<W: Write> Job<'_, W> {
@@ -221,7 +225,7 @@ impl<W: Write> Job<'_, W> {
     }
 
     fn entry<R: Read, O: Write>(
-        &self,
+        &mut self,
         text: &mut Splitter<R>,
         writer: &mut ImageWriter<O>,
         index: u64,
@@ -234,6 +238,7 @@ impl<W: Write> Job<'_, W> {
         let ty = layout.entry_type(index).clone();
         let (value, spooled) = text.value(Some(&rule))?;
         let mut reading = Reading::new(options.dialect, options.lenient);
+        reading.spare = self.spare.take();
         let mut extras = EntryExtras::new(&layout, spooled.is_some());
         let mut input = serde_json::Deserializer::from_slice(value.text());
         // The splitter limits the depth before anything gets here.
@@ -257,6 +262,7 @@ impl<W: Write> Job<'_, W> {
             Some(Spooled { data, length }) => writer.write_streamed(&entry, length, data),
             None => writer.write_entry(&entry),
         };
+        self.spare = reading.seen.map(|seen| (entry.message, seen));
         written.map_err(|error| {
             if error.is_write() {
                 return error;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use prost_reflect::{DynamicMessage, Value};
+use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
@@ -23,6 +23,11 @@ pub(super) struct Reading {
     pub(super) lenient: bool,
     /// Whether every required field was there in all messages that were read.
     pub(super) complete: bool,
+    /// A message that is done with, for the outermost one, and which fields it has: where a field was
+    /// set its place is used again.
+    pub(super) spare: Option<(DynamicMessage, u128)>,
+    /// Which fields the outermost message has; `None` when it can't be used again.
+    pub(super) seen: Option<u128>,
     /// How deep messages may still nest.
     depth: usize,
     /// The field that could not be read, from the inside out.
@@ -42,6 +47,8 @@ impl Reading {
             dialect,
             lenient,
             complete: true,
+            spare: None,
+            seen: None,
             depth: MESSAGE_DEPTH,
             path: Vec::new(),
             error: None,
@@ -217,7 +224,10 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
             return Err(reading.fail(too_deep()));
         };
         reading.depth = depth;
-        let mut message = DynamicMessage::new(shape.desc.clone());
+        let spare = reading.spare.take();
+        let (mut message, before) = spare
+            .filter(|(message, _)| message.descriptor() == shape.desc)
+            .unwrap_or_else(|| (DynamicMessage::new(shape.desc.clone()), 0));
         let mut seen = Seen::default();
         let mut extra_keys = Vec::new();
         let mut unknown = None;
@@ -240,7 +250,8 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
                             field,
                         })
                     })?;
-                    message.set_field(&field.desc, value);
+                    // The value is of the field's kind: nothing needs to be checked.
+                    *message.get_field_mut(&field.desc) = value;
                     continue;
                 }
                 Key::Other(key) => key,
@@ -269,15 +280,24 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
                 extra_keys.push(key);
             }
         }
+        let mut gone = before & !seen.first;
+        while gone != 0 {
+            if let Some(field) = shape.fields.get(gone.trailing_zeros() as usize) {
+                message.clear_field(&field.desc);
+            }
+            gone &= gone - 1;
+        }
+        reading.seen = (shape.is_plain && unknown.is_none()).then_some(seen.first);
         if let Some(fields) = unknown {
             let complete = keep_unknown(types, shape, &mut message, &seen, &fields, depth + 1)
                 .map_err(|error| reading.fail(error.in_field("@unknown")))?;
             reading.complete &= complete;
         }
         reading.depth = depth + 1;
-        reading.complete &= shape.fields.iter().enumerate().all(|(index, field)| {
-            !field.required || seen.has(index) || message.has_field(&field.desc)
-        });
+        reading.complete &= shape.required & !seen.first == 0
+            || shape.fields.iter().enumerate().all(|(index, field)| {
+                !field.required || seen.has(index) || message.has_field(&field.desc)
+            });
         Ok(message)
     }
 

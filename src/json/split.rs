@@ -204,7 +204,12 @@ impl<R: Read> Splitter<R> {
                     return Err(self.fail_at(index, what));
                 }
                 _ if depth == 0 => index = self.bare_word(index)?,
-                _ => index += 1,
+                _ => {
+                    // Numbers, words, white space and separators mean nothing here.
+                    let rest = self.buffer.get(index..).unwrap_or_default();
+                    let matters = |b: &u8| matches!(b, b'"' | b'{' | b'[' | b'}' | b']');
+                    index += rest.iter().position(matters).unwrap_or(rest.len());
+                }
             }
             if depth == 0 {
                 break;

@@ -3,6 +3,7 @@
 
 use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
 
+use super::record::present;
 use super::unknown::unknown_fields;
 use crate::bytes::{Wire, put_key, put_varint};
 use crate::error::{Error, ErrorKind, Result};
@@ -33,13 +34,14 @@ fn message_body(
     }
     let unknown = unknown_fields(message)?;
     let mut unknown = unknown.iter().peekable();
-    for (desc, value) in message.fields() {
-        while let Some(before) = unknown.next_if(|u| u.number < desc.number()) {
+    for field in &shape.fields {
+        let Some(value) = present(message, field) else {
+            continue;
+        };
+        while let Some(before) = unknown.next_if(|u| u.number < field.number) {
             before.put(out);
         }
-        if let Some(field) = shape.field(desc.number()) {
-            put_field(types, field, value, out).map_err(|e| e.in_field(&field.name))?;
-        }
+        put_field(types, field, value, out).map_err(|e| e.in_field(&field.name))?;
     }
     unknown.for_each(|after| after.put(out));
     Ok(())
