@@ -10,8 +10,8 @@ use super::payload::{self, Pending};
 use super::start::{Start, raw_image, start};
 use crate::descriptor::ImageKind;
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::MESSAGE_DEPTH;
-use crate::message::{self, Element, Record, Selection, Sift};
+use crate::limits::{MESSAGE_DEPTH, WHOLE_ENTRY};
+use crate::message::{self, Element, Lists, Record, Selection, Sift};
 use crate::schema::{Layout, MessageType, Schema};
 
 /// Reads an image one entry at a time: memory is bounded by the largest entry, not by the file.
@@ -195,8 +195,13 @@ impl<R: Read> ImageReader<R> {
     }
 
     /// The same into a message that takes one after the other; where the entry stands, or `None` at the
-    /// end. Its bytes are [`ImageReader::raw`].
-    pub(crate) fn read_into(&mut self, element: &mut Option<Element>) -> Result<Option<u64>> {
+    /// end. Its bytes are [`ImageReader::raw`]. The lists of messages in a large entry may be left out:
+    /// they are what comes with it.
+    pub(crate) fn read_into(
+        &mut self,
+        element: &mut Option<Element>,
+        leave_lists: bool,
+    ) -> Result<Option<(u64, Option<Lists>)>> {
         let start = self.input.offset();
         let more = self.next_bytes();
         let Some(offset) = self.located(more, start)? else {
@@ -208,13 +213,25 @@ impl<R: Read> ImageReader<R> {
             Some(element) if element.ty() == ty => element,
             other => other.insert(Element::new(ty.clone(), None)),
         };
-        let read = element.read(&self.buffer, MESSAGE_DEPTH);
-        let read = read
-            .map(|_| ())
-            .map_err(|error| error.shifted(offset + self.size_of_frame()));
-        self.located(read, offset)?;
+        let lists = match leave_lists && self.buffer.len() > WHOLE_ENTRY {
+            true => Lists::take(ty, &self.buffer),
+            false => Ok(None),
+        };
+        let read = lists.and_then(|lists| {
+            let bytes = lists.as_ref().map_or(&*self.buffer, |lists| &lists.rest);
+            element.read(bytes, MESSAGE_DEPTH)?;
+            Ok(lists)
+        });
+        let read = read.map_err(|error| error.shifted(offset + self.size_of_frame()));
+        let lists = self.located(read, offset)?;
         self.pending = payload::pending(&layout, self.count - 1, element.message());
-        Ok(Some(offset))
+        Ok(Some((offset, lists)))
+    }
+
+    /// Names file, entry and offset in an error about the bytes of the entry that was just read.
+    pub(crate) fn about_entry<T>(&mut self, result: Result<T>, offset: u64) -> Result<T> {
+        let result = result.map_err(|error| error.shifted(offset + self.size_of_frame()));
+        self.located(result, offset)
     }
 
     /// The bytes of the message that [`ImageReader::read_into`] read.

@@ -11,7 +11,7 @@ use crate::error::{Error, Location, Result, Warning};
 use crate::image::payload::Pending;
 use crate::image::{ImageReader, Payload, QueuedMessage};
 use crate::limits::WARNINGS;
-use crate::message::{Element, missing_fields};
+use crate::message::{Element, Lists, missing_fields};
 use crate::schema::{MessageType, PayloadLayout};
 
 /// What was printed, and what was odd about it.
@@ -83,7 +83,8 @@ pub fn decode<R: Read>(
     out.member("entries");
     out.open(b'[');
     let mut element = None;
-    while let Some(offset) = reader.read_into(&mut element)? {
+    // What is compared with its bytes is decoded as a whole.
+    while let Some((offset, lists)) = reader.read_into(&mut element, !options.exact)? {
         let Some(element) = &element else {
             break;
         };
@@ -92,8 +93,8 @@ pub fn decode<R: Read>(
             report.note(reader, missing);
         }
         out.item();
-        let queued = print_entry(&mut out, reader, element, offset, options)?;
-        report.note(reader, queued);
+        let lacking = print_entry(&mut out, reader, element, lists.as_ref(), offset, options)?;
+        report.note(reader, lacking);
         report.entries += 1;
         out.spill()?;
     }
@@ -135,21 +136,32 @@ impl DecodeReport {
     }
 }
 
-/// Prints an entry. The result is the required fields that queued messages in its payload lack.
+/// Prints an entry. The result is the required fields that elements of its lists, and queued messages in
+/// its payload, lack.
 fn print_entry<R: Read>(
     out: &mut Out<'_>,
     reader: &mut ImageReader<R>,
     element: &Element,
+    lists: Option<&Lists>,
     offset: u64,
     options: &DecodeOptions,
 ) -> Result<Vec<String>> {
     out.open(b'{');
-    print::members(out, Style::from(options), element.ty(), element.message())?;
+    let style = Style::from(options);
+    let mut missing = Vec::new();
+    match lists {
+        None => print::members(out, style, element.ty(), element.message())?,
+        Some(lists) => {
+            let printed =
+                print::members_with_lists(out, style, element, lists, reader.raw(), &mut missing);
+            reader.about_entry(printed, offset)?;
+        }
+    }
     if options.exact && !element.is_canonical(reader.raw())? {
         out.member("@raw");
         out.base64(reader.raw());
     }
-    let missing = print_payload(out, reader, offset, options)?;
+    missing.append(&mut print_payload(out, reader, offset, options)?);
     out.close(b'}');
     Ok(missing)
 }

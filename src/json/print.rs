@@ -6,7 +6,8 @@ use super::options::DecodeOptions;
 use super::out::Out;
 use super::{address, integer, quopri, unknown};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{present, unknown_fields};
+use crate::limits::WARNINGS;
+use crate::message::{Element, Lists, each_element, missing_fields, present, unknown_fields};
 use crate::schema::{Field, FieldKind, IntegerHint, MessageType, Shape, Types};
 
 /// How messages are printed.
@@ -41,6 +42,53 @@ pub(super) fn members(
     printer.members(out, ty.shape(), message, false)
 }
 
+/// The same of a message whose lists were left out: their elements are printed as they are decoded out
+/// of its bytes. What they lack is added to `missing`.
+pub(super) fn members_with_lists(
+    out: &mut Out<'_>,
+    style: Style,
+    message: &Element,
+    lists: &Lists,
+    bytes: &[u8],
+    missing: &mut Vec<String>,
+) -> Result<()> {
+    let ty = message.ty();
+    let printer = Printer {
+        style,
+        types: &ty.types,
+    };
+    for (place, field) in ty.shape().fields.iter().enumerate() {
+        if !lists.has(place) {
+            printer.member(out, field, message.message(), false)?;
+            continue;
+        }
+        out.item();
+        out.raw(&field.key);
+        out.open(b'[');
+        let hex = field.hints.hex;
+        let mut count = 0u64;
+        each_element(ty, bytes, place, &mut |element| {
+            if !element.is_complete() && missing.len() < WARNINGS {
+                let fields = missing_fields(element.ty(), element.message());
+                let name = &field.name;
+                missing.extend(
+                    fields
+                        .iter()
+                        .map(|inner| format!("{name}[{count}].{inner}")),
+                );
+            }
+            out.item();
+            out.open(b'{');
+            printer.members(out, element.ty().shape(), element.message(), hex)?;
+            out.close(b'}');
+            count += 1;
+            out.spill()
+        })?;
+        out.close(b']');
+    }
+    printer.unknown(out, message.message())
+}
+
 /// Prints the value of a field as it stands behind its key.
 pub(super) fn field_value(
     out: &mut Out<'_>,
@@ -67,12 +115,30 @@ impl Printer<'_> {
         hex: bool,
     ) -> Result<()> {
         for field in &shape.fields {
-            if let Some(value) = present(message, field) {
-                out.item();
-                out.raw(&field.key);
-                self.field(out, field, value, hex)?;
-            }
+            self.member(out, field, message, hex)?;
         }
+        self.unknown(out, message)
+    }
+
+    /// A field with its key, when it is set.
+    #[inline]
+    fn member(
+        &self,
+        out: &mut Out<'_>,
+        field: &Field,
+        message: &DynamicMessage,
+        hex: bool,
+    ) -> Result<()> {
+        let Some(value) = present(message, field) else {
+            return Ok(());
+        };
+        out.item();
+        out.raw(&field.key);
+        self.field(out, field, value, hex)
+    }
+
+    /// The fields that the schema lacks.
+    fn unknown(&self, out: &mut Out<'_>, message: &DynamicMessage) -> Result<()> {
         let unknown_here = unknown_fields(message)?;
         if !unknown_here.is_empty() {
             out.unknown_fields += unknown_here.len() as u64;

@@ -8,6 +8,7 @@
 mod decode;
 mod element;
 mod encode;
+mod lists;
 mod missing;
 mod record;
 mod selection;
@@ -17,6 +18,7 @@ mod unknown;
 pub(crate) use decode::{Decoded, decode, decode_into, decode_selected};
 pub(crate) use element::Element;
 pub(crate) use encode::encode;
+pub(crate) use lists::{Lists, each_element};
 pub(crate) use missing::missing_fields;
 pub(crate) use record::{Record, present};
 pub(crate) use selection::Selection;
