@@ -58,13 +58,13 @@ pub(super) struct Decoder<'a> {
     /// What is wanted of the message at hand; all when it is absent.
     selection: Option<&'a Selection>,
     pub(super) complete: bool,
-    /// Which of the first 128 fields were there in the message that ended last: that of the caller,
-    /// when it is done.
-    pub(super) seen: u128,
     /// The number of a field that was not selected but stepped over.
     pub(super) skipped: Option<u32>,
     /// A field that the schema lacks was kept.
     pub(super) kept_unknown: bool,
+    /// What the message holds is of another that is done with: its fields, at any depth, make place for
+    /// those that are read, and those that are not read go.
+    pub(super) over: bool,
 }
 
 /// The values of a repeated field that stand one after the other: they are handed to the message
@@ -73,6 +73,8 @@ pub(super) struct Decoder<'a> {
 struct Run {
     index: usize,
     values: Vec<Value>,
+    /// What the lists hold is of another message: these were emptied of it.
+    over: Option<u128>,
 }
 
 impl Run {
@@ -83,6 +85,11 @@ impl Run {
         if let Some(field) = shape.fields.get(self.index)
             && let Value::List(list) = message.get_field_mut(&field.desc)
         {
+            let bit = 1u128 << (self.index & 127);
+            if let Some(emptied) = self.over.as_mut().filter(|emptied| **emptied & bit == 0) {
+                *emptied |= bit;
+                list.clear();
+            }
             list.append(&mut self.values);
         }
         self.values = Vec::new();
@@ -95,9 +102,9 @@ impl<'a> Decoder<'a> {
             types,
             selection,
             complete: true,
-            seen: 0,
             skipped: None,
             kept_unknown: false,
+            over: false,
         }
     }
 
@@ -111,8 +118,16 @@ impl<'a> Decoder<'a> {
         let Some(depth) = depth.checked_sub(1) else {
             return Err(too_deep());
         };
+        let mut over = self.over;
+        if over && shape.fields.len() > 128 {
+            message.clear();
+            over = false;
+        }
         let mut cursor = Cursor::new(bytes);
-        let mut run = Run::default();
+        let mut run = Run {
+            over: over.then_some(0),
+            ..Run::default()
+        };
         // One bit for each of the first 128 fields: enough for every message of CRIU.
         let mut seen = 0u128;
         while !cursor.is_empty() {
@@ -150,6 +165,8 @@ impl<'a> Decoder<'a> {
             }
             run.index = index;
             self.selection = part;
+            // A second occurrence of a message is merged into the first, as protobuf has it.
+            self.over = over && seen >> index & 1 == 0;
             let known = self
                 .field(field, wire, message, &mut run, &mut cursor, depth)
                 .map_err(|error| error.in_field(&field.name))?;
@@ -163,7 +180,17 @@ impl<'a> Decoder<'a> {
             }
         }
         run.flush(shape, message);
-        self.seen = seen;
+        if over {
+            // A list may be there without an element.
+            let emptied = run.over.unwrap_or(0);
+            for (index, field) in shape.fields.iter().enumerate() {
+                let filled = if field.repeated { emptied } else { seen };
+                if filled >> index & 1 == 0 && message.has_field(&field.desc) {
+                    message.clear_field(&field.desc);
+                }
+            }
+        }
+        self.over = over;
         self.complete &= shape.required & !seen == 0
             || shape
                 .fields
@@ -199,6 +226,7 @@ impl<'a> Decoder<'a> {
             let base = base as u64;
             if field.repeated {
                 let mut element = DynamicMessage::new(shape.desc.clone());
+                self.over = false;
                 self.message(shape, &mut element, bytes, depth)
                     .map_err(|error| {
                         let before = message.get_field(&field.desc);
@@ -208,7 +236,6 @@ impl<'a> Decoder<'a> {
                     })?;
                 run.values.push(Value::Message(element));
             } else if let Value::Message(whole) = message.get_field_mut(&field.desc) {
-                // A second occurrence is merged into the first, as protobuf has it.
                 self.message(shape, whole, bytes, depth)
                     .map_err(|e| e.shifted(base))?;
             }

@@ -16,8 +16,6 @@ pub(crate) struct Element {
     ty: MessageType,
     selection: Option<Selection>,
     message: DynamicMessage,
-    /// Which fields are set; `None` when that can't be told.
-    set: Option<u128>,
     /// There are unknown fields in it.
     has_unknown: bool,
     complete: bool,
@@ -26,23 +24,10 @@ pub(crate) struct Element {
 impl Element {
     pub(crate) fn new(ty: MessageType, selection: Option<Selection>) -> Self {
         let shape = ty.shape();
-        // Lists and messages would be added to, and unknown fields as well.
-        let overwritten = match &selection {
-            None => shape.is_plain,
-            Some(selection) => {
-                let mut fields = shape.fields.iter().enumerate();
-                shape.fields.len() <= 128
-                    && fields.all(|(index, field)| {
-                        let simple = !field.repeated && field.kind.message().is_none();
-                        simple || selection.wants(index).is_none()
-                    })
-            }
-        };
         Element {
             message: DynamicMessage::new(shape.desc.clone()),
             ty,
             selection,
-            set: overwritten.then_some(0),
             has_unknown: false,
             complete: false,
         }
@@ -50,22 +35,13 @@ impl Element {
 
     /// Reads the next message, in which messages may nest as deep as `depth`.
     pub(crate) fn read(&mut self, bytes: &[u8], depth: usize) -> Result<Record<'_>> {
-        if self.set.is_none() || self.has_unknown {
+        // Unknown fields would be added to.
+        if self.has_unknown {
             self.message.clear();
         }
-        let shape = self.ty.shape();
         let mut decoder = Decoder::new(&self.ty.types, self.selection.as_ref());
-        decoder.message(shape, &mut self.message, bytes, depth)?;
-        if let Some(before) = &mut self.set {
-            let mut gone = *before & !decoder.seen;
-            while gone != 0 {
-                if let Some(field) = shape.fields.get(gone.trailing_zeros() as usize) {
-                    self.message.clear_field(&field.desc);
-                }
-                gone &= gone - 1;
-            }
-            *before = decoder.seen;
-        }
+        decoder.over = true;
+        decoder.message(self.ty.shape(), &mut self.message, bytes, depth)?;
         self.has_unknown = decoder.kept_unknown;
         self.complete = decoder.complete;
         let skipped = decoder.skipped;
