@@ -85,14 +85,23 @@ impl Run {
         if let Some(field) = shape.fields.get(self.index)
             && let Value::List(list) = message.get_field_mut(&field.desc)
         {
-            let bit = 1u128 << (self.index & 127);
-            if let Some(emptied) = self.over.as_mut().filter(|emptied| **emptied & bit == 0) {
-                *emptied |= bit;
+            if self.is_of_another() {
                 list.clear();
+                let bit = self.bit();
+                self.over.iter_mut().for_each(|emptied| *emptied |= bit);
             }
             list.append(&mut self.values);
         }
         self.values = Vec::new();
+    }
+
+    /// Whether what the list holds is of a message that is done with.
+    fn is_of_another(&self) -> bool {
+        self.over.is_some_and(|emptied| emptied & self.bit() == 0)
+    }
+
+    fn bit(&self) -> u128 {
+        1 << (self.index & 127)
     }
 }
 
@@ -229,8 +238,11 @@ impl<'a> Decoder<'a> {
                 self.over = false;
                 self.message(shape, &mut element, bytes, depth)
                     .map_err(|error| {
-                        let before = message.get_field(&field.desc);
-                        let before = before.as_list().map_or(0, <[Value]>::len);
+                        let list = message.get_field(&field.desc);
+                        let before = match run.is_of_another() {
+                            true => 0,
+                            false => list.as_list().map_or(0, <[Value]>::len),
+                        };
                         let index = before + run.values.len();
                         error.shifted(base).in_field(&format!("[{index}]"))
                     })?;

@@ -122,3 +122,30 @@ fn entries_before_the_magic_don_t_have_to_fit_into_memory() {
     let info = super::support::crit_in(dir.path(), &["info", "out.img"], b"").quiet();
     assert_eq!(info.json()["count"], 1_000_000);
 }
+
+#[test]
+fn entries_do_not_leak_into_each_other() {
+    // Entries of many types, in an order in which each field is set, gone, and set again.
+    for name in [
+        "full-ns/files.img",
+        "full-ns/mountpoints-14.img",
+        "tree/pstree.img",
+        "v12-ipc-ns/netdev-7.img",
+    ] {
+        let mut json: serde_json::Value =
+            serde_json::from_str(&super::support::plain(&super::support::image(name))).unwrap();
+        let entries = json["entries"].as_array_mut().unwrap();
+        let mut mixed: Vec<serde_json::Value> = Vec::new();
+        for (place, entry) in entries.iter().enumerate() {
+            mixed.push(entry.clone());
+            mixed.push(entries[(place * 7 + 3) % entries.len()].clone());
+        }
+        mixed[1]["@unknown"] = serde_json::json!([{"number": 99, "wire": "varint", "value": 5}]);
+        *entries = mixed;
+        let options = criu_images::EncodeOptions::default();
+        let image = super::support::encoded(&json.to_string(), &options).unwrap();
+        let again: serde_json::Value =
+            serde_json::from_str(&super::support::plain(&image)).unwrap();
+        assert_eq!(again, json, "{name}");
+    }
+}
