@@ -65,6 +65,10 @@ pub(super) struct Decoder<'a> {
     /// What the message holds is of another that is done with: its fields, at any depth, make place for
     /// those that are read, and those that are not read go.
     pub(super) over: bool,
+    /// Which fields the outermost message may have of the other.
+    pub(super) set: u128,
+    /// Which of the first 128 fields were read in the message that ended last.
+    pub(super) seen: u128,
 }
 
 /// The values of a repeated field that stand one after the other: they are handed to the message
@@ -114,6 +118,8 @@ impl<'a> Decoder<'a> {
             skipped: None,
             kept_unknown: false,
             over: false,
+            set: u128::MAX,
+            seen: 0,
         }
     }
 
@@ -128,6 +134,8 @@ impl<'a> Decoder<'a> {
             return Err(too_deep());
         };
         let mut over = self.over;
+        // Of a message inside nothing is known.
+        let set = std::mem::replace(&mut self.set, u128::MAX);
         if over && shape.fields.len() > 128 {
             message.clear();
             over = false;
@@ -194,12 +202,14 @@ impl<'a> Decoder<'a> {
             let emptied = run.over.unwrap_or(0);
             for (index, field) in shape.fields.iter().enumerate() {
                 let filled = if field.repeated { emptied } else { seen };
-                if filled >> index & 1 == 0 && message.has_field(&field.desc) {
+                let may_be_set = set >> index & 1 == 1;
+                if may_be_set && filled >> index & 1 == 0 && message.has_field(&field.desc) {
                     message.clear_field(&field.desc);
                 }
             }
         }
         self.over = over;
+        self.seen = seen;
         self.complete &= shape.required & !seen == 0
             || shape
                 .fields

@@ -16,6 +16,8 @@ pub(crate) struct Element {
     ty: MessageType,
     selection: Option<Selection>,
     message: DynamicMessage,
+    /// Which of the first 128 fields are set.
+    set: u128,
     /// There are unknown fields in it.
     has_unknown: bool,
     complete: bool,
@@ -28,6 +30,7 @@ impl Element {
             message: DynamicMessage::new(shape.desc.clone()),
             ty,
             selection,
+            set: 0,
             has_unknown: false,
             complete: false,
         }
@@ -41,7 +44,9 @@ impl Element {
         }
         let mut decoder = Decoder::new(&self.ty.types, self.selection.as_ref());
         decoder.over = true;
+        decoder.set = self.set;
         decoder.message(self.ty.shape(), &mut self.message, bytes, depth)?;
+        self.set = decoder.seen;
         self.has_unknown = decoder.kept_unknown;
         self.complete = decoder.complete;
         let skipped = decoder.skipped;
