@@ -149,6 +149,20 @@ pub enum ErrorKind {
     Limit(String),
 }
 
+impl ErrorKind {
+    /// Whether it says of a file of this name that no messages are to be expected in it: a raw image, or
+    /// something without the name of an image that CRIU or an engine put beside them.
+    pub(crate) fn is_of_no_messages(&self, name: &str) -> bool {
+        match self {
+            ErrorKind::RawImage { .. } => true,
+            ErrorKind::UnknownMagic(_) | ErrorKind::Empty | ErrorKind::NotAnImage { .. } => {
+                !name.ends_with(".img")
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Error {
     /// An error of this kind, at no place in particular yet.
     #[must_use]

@@ -57,12 +57,7 @@ impl Image<'_> {
             Ok(is_image) => (is_image, findings),
             Err(error) => match error.kind() {
                 ErrorKind::RawImage { .. } => (true, findings),
-                // What CRIU and engines put beside the images has no name of an image.
-                ErrorKind::UnknownMagic(_) | ErrorKind::Empty | ErrorKind::NotAnImage { .. }
-                    if !self.name.ends_with(".img") =>
-                {
-                    (false, findings)
-                }
+                kind if kind.is_of_no_messages(self.name) => (false, findings),
                 kind => {
                     // What is too large to be looked at may be sound.
                     let severity = match kind {
@@ -81,14 +76,10 @@ impl Image<'_> {
         }
     }
 
-    fn open(&self) -> Result<Box<dyn std::io::Read + Send>, Error> {
-        let missing = || Error::new(ErrorKind::NotACheckpoint("it is gone".to_owned()));
-        self.checkpoint.read(self.name)?.ok_or_else(missing)
-    }
-
     fn read(&self, findings: &mut Vec<Finding>) -> Result<bool, Error> {
         let schema = self.checkpoint.schema();
-        let mut reader = ImageReader::named(schema, self.open()?, self.name)?;
+        let mut reader =
+            ImageReader::named(schema, self.checkpoint.read_again(self.name)?, self.name)?;
         reader.limit_entries(EXPLORED_ENTRY);
         let kind = std::sync::Arc::clone(reader.kind());
         let by_name = schema.kinds().by_file_name(self.name);
@@ -127,7 +118,14 @@ impl Image<'_> {
             let entry = (index > 1).then_some(1);
             findings.push(self.finding(Severity::Error, entry, "", reason));
         }
-        if let Some(at) = recode(schema, self.name, || self.open(), false)?.differs_at {
+        if let Some(at) = recode(
+            schema,
+            self.name,
+            || self.checkpoint.read_again(self.name),
+            false,
+        )?
+        .differs_at
+        {
             let reason = format!("encoded again it differs from byte {at} on");
             findings.push(self.finding(Severity::Error, None, "", reason));
         }

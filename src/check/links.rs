@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Checker;
-use super::files::Files;
+use super::files::{Files, Place};
 use super::tasks::Tasks;
+use crate::message::Record;
 
 pub(super) fn check(checker: &Checker<'_>, files: &Files, tasks: &Tasks) {
     if tasks.pre_dump {
@@ -40,13 +41,7 @@ type Tables = HashMap<String, HashSet<u32>>;
 /// Descriptors refer to files of their type, and stand once.
 fn tables(checker: &Checker<'_>, files: &Files, tasks: &Tasks) -> Tables {
     let mut tables = Tables::new();
-    let mut names: Vec<&String> = checker
-        .names
-        .iter()
-        .filter(|name| name.starts_with("fdinfo-") && name.ends_with(".img"))
-        .collect();
-    names.sort_unstable();
-    for image in names {
+    for (image, _) in checker.named("fdinfo-") {
         if !tasks.tables.contains_key(image) {
             checker.warning(image, (), "no task has this table of descriptors");
         }
@@ -69,7 +64,7 @@ fn tables(checker: &Checker<'_>, files: &Files, tasks: &Tasks) -> Tables {
                 checker.error(image, (entry, "id"), what);
             }
         });
-        tables.insert(image.clone(), numbers);
+        tables.insert(image.to_owned(), numbers);
     }
     tables
 }
@@ -163,37 +158,73 @@ fn data(checker: &Checker<'_>, files: &Files) {
     });
 }
 
+/// Things that stand in an image of their own, and that open files refer to.
+struct Things<'a> {
+    image: &'a str,
+    /// The field of their ids.
+    id: &'a str,
+    /// What one is called.
+    called: &'a str,
+    /// The type of open files that refer to them, and the field that does.
+    by: (&'static str, &'static str),
+    /// What the id is called.
+    as_what: &'a str,
+}
+
+impl Things<'_> {
+    /// Each stands once, and what is referred to is there; the ids, or `None` when the image is missing.
+    /// `each` sees all entries.
+    fn check(
+        &self,
+        checker: &Checker<'_>,
+        files: &Files,
+        each: &mut dyn FnMut(u64, Record<'_>),
+    ) -> Option<HashSet<u64>> {
+        let (image, called) = (self.image, self.called);
+        let mut known = HashSet::new();
+        let found = checker.each(image, &[], &mut |entry, record| {
+            if let Some(id) = record.number(self.id)
+                && !known.insert(id)
+            {
+                let what = format!("the {called} {id} stands twice");
+                checker.error(image, (entry, self.id), what);
+            }
+            each(entry, record);
+        });
+        let (kind, field) = self.by;
+        let references = files.of(kind, field);
+        if let (false, Some(first)) = (found, references.first()) {
+            let Place {
+                image: of, entry, ..
+            } = &first.place;
+            let what = format!("missing: entry {entry} of {of} refers to it");
+            checker.error(image, (), what);
+            return None;
+        }
+        for reference in references.iter().filter(|r| !known.contains(&r.to)) {
+            let place = &reference.place;
+            let what = format!(
+                "no {called} in {image} has the {} {}",
+                self.as_what, reference.to
+            );
+            checker.error(place.image, place.field(field), what);
+        }
+        Some(known)
+    }
+}
+
 fn terminals(checker: &Checker<'_>, files: &Files) {
     let (image, data) = ("tty-info.img", "tty-data.img");
-    let mut known = HashSet::new();
-    let found = checker.each(image, &["id"], &mut |entry, record| {
-        if let Some(id) = record.number("id")
-            && !known.insert(id)
-        {
-            checker.error(
-                image,
-                (entry, "id"),
-                format!("the terminal {id} stands twice"),
-            );
-        }
-    });
-    let terminals = files.of("TTY", "tty_info_id");
-    if let (false, Some(first)) = (found, terminals.first()) {
-        let entry = first.place.entry;
-        let what = format!(
-            "missing: entry {entry} of {} refers to it",
-            first.place.image
-        );
-        checker.error(image, (), what);
+    let terminals = Things {
+        image,
+        id: "id",
+        called: "terminal",
+        by: ("TTY", "tty_info_id"),
+        as_what: "id",
+    };
+    let Some(known) = terminals.check(checker, files, &mut |_, _| ()) else {
         return;
-    }
-    for reference in terminals {
-        if !known.contains(&reference.to) {
-            let place = &reference.place;
-            let what = format!("no terminal in {image} has the id {}", reference.to);
-            checker.error(place.image, place.field("tty_info_id"), what);
-        }
-    }
+    };
     checker.each(data, &[], &mut |entry, record| {
         if let Some(id) = record.number("tty_id").filter(|id| !known.contains(id)) {
             let what = format!("no terminal in {image} has the id {id}");
@@ -204,17 +235,14 @@ fn terminals(checker: &Checker<'_>, files: &Files) {
 
 fn memfds(checker: &Checker<'_>, files: &Files) {
     let image = "memfd.img";
-    let mut known = HashSet::new();
-    let found = checker.each(image, &[], &mut |entry, record| {
-        if let Some(id) = record.number("inode_id")
-            && !known.insert(id)
-        {
-            checker.error(
-                image,
-                (entry, "inode_id"),
-                format!("the memfd {id} stands twice"),
-            );
-        }
+    let memfds = Things {
+        image,
+        id: "inode_id",
+        called: "memfd",
+        by: ("MEMFD", "inode_id"),
+        as_what: "inode",
+    };
+    memfds.check(checker, files, &mut |entry, record| {
         // Of one without a byte there are no pages.
         if let Some(id) = record.number("shmid")
             && record.number("size") != Some(0)
@@ -226,23 +254,6 @@ fn memfds(checker: &Checker<'_>, files: &Files) {
             }
         }
     });
-    let open = files.of("MEMFD", "inode_id");
-    if let (false, Some(first)) = (found, open.first()) {
-        let entry = first.place.entry;
-        let what = format!(
-            "missing: entry {entry} of {} refers to it",
-            first.place.image
-        );
-        checker.error(image, (), what);
-        return;
-    }
-    for reference in open {
-        if !known.contains(&reference.to) {
-            let place = &reference.place;
-            let what = format!("no memfd in {image} has the inode {}", reference.to);
-            checker.error(place.image, place.field("inode_id"), what);
-        }
-    }
 }
 
 /// Files whose names are gone, and what stands for them.
@@ -291,8 +302,7 @@ fn remaps(checker: &Checker<'_>, files: &Files) {
             Some(_) => {}
         }
     });
-    let is_ghost = |name: &&String| name.starts_with("ghost-file-") && name.ends_with(".img");
-    for name in checker.names.iter().filter(is_ghost) {
+    for (name, _) in checker.named("ghost-file-") {
         if !ghosts.contains(name) {
             checker.warning(name, (), format!("no entry of {image} refers to it"));
         }
@@ -348,8 +358,7 @@ fn connections(checker: &Checker<'_>, files: &Files) {
         .iter()
         .map(|socket| format!("tcp-stream-{:x}.img", socket.to))
         .collect();
-    let is_stream = |name: &&String| name.starts_with("tcp-stream-") && name.ends_with(".img");
-    for name in checker.names.iter().filter(is_stream) {
+    for (name, _) in checker.named("tcp-stream-") {
         if !known.contains(name) {
             checker.warning(name, (), "no socket has the inode that it is named after");
         }
@@ -368,14 +377,8 @@ fn locks(checker: &Checker<'_>, tasks: &Tasks, tables: &Tables) {
             return;
         }
         // Which table a task has that shares one is not looked up: any that has the descriptor will do.
-        if let Some(fd) = record.word("fd")
-            && !tables.values().any(|numbers| numbers.contains(&fd))
-        {
-            checker.error(
-                image,
-                (entry, "fd"),
-                format!("no task has the descriptor {fd}"),
-            );
+        if let Some(what) = record.word("fd").and_then(|fd| no_descriptor(tables, fd)) {
+            checker.error(image, (entry, "fd"), what);
         }
     });
 }
@@ -406,12 +409,15 @@ fn filters(checker: &Checker<'_>, tasks: &Tasks) {
 /// What an epoll instance watches is a descriptor of some task.
 fn watched(checker: &Checker<'_>, files: &Files, tables: &Tables) {
     for (place, field, fd) in &files.watched {
-        if !tables.values().any(|numbers| numbers.contains(fd)) {
-            checker.error(
-                place.image,
-                place.field(field),
-                format!("no task has the descriptor {fd}"),
-            );
+        if let Some(what) = no_descriptor(tables, *fd) {
+            checker.error(place.image, place.field(field), what);
         }
     }
+}
+
+/// What is to be said of a descriptor that no task has.
+fn no_descriptor(tables: &Tables, fd: u32) -> Option<String> {
+    let mut tables = tables.values();
+    let is_there = tables.any(|numbers| numbers.contains(&fd));
+    (!is_there).then(|| format!("no task has the descriptor {fd}"))
 }

@@ -13,8 +13,7 @@ pub(super) fn check(checker: &Checker<'_>, tasks: &Tasks, files: &Files) {
     let memories = Memories::new(checker.checkpoint);
     let mut pages = Pages::default();
     let mut segments = HashSet::new();
-    let ipc = ipc_segments(checker);
-    ipc_ids(checker);
+    let ipc = ipc(checker);
     for task in tasks.living.iter().filter(|task| task.has_memory) {
         let image = format!("mm-{}.img", task.pid);
         // What can't be read is found when the images are read by themselves; a pre-dump may have none.
@@ -35,7 +34,7 @@ pub(super) fn check(checker: &Checker<'_>, tasks: &Tasks, files: &Files) {
             at.check(checker, files, &ipc, &mut segments);
         }
         let name = format!("pagemap-{}.img", task.pid);
-        let Ok(Some(pagemap)) = Pagemap::read(checker.checkpoint, &name) else {
+        let Some(pagemap) = read_pagemap(checker, &name) else {
             continue;
         };
         if in_order && space.is_some() {
@@ -50,22 +49,18 @@ pub(super) fn check(checker: &Checker<'_>, tasks: &Tasks, files: &Files) {
             }
         }
     }
-    for name in segment_pagemaps(checker) {
-        match Pagemap::read(checker.checkpoint, &name) {
-            Ok(Some(pagemap)) => {
-                order(checker, &name, &pagemap, page_size);
-                pages.add(&name, &pagemap, page_size);
-            }
-            Ok(None) => {}
-            Err(error) => checker.failed(&name, &error),
+    // A segment that no area maps may be one of a memfd that is only open.
+    checker.each("memfd.img", &["shmid"], &mut |_, record| {
+        segments.extend(record.number("shmid"));
+    });
+    for (name, id) in checker.named("pagemap-shmem-") {
+        if let Some(pagemap) = read_pagemap(checker, name) {
+            order(checker, name, &pagemap, page_size);
+            pages.add(name, &pagemap, page_size);
         }
-        let id = name
-            .strip_prefix("pagemap-shmem-")
-            .and_then(|n| n.strip_suffix(".img"));
-        let id = id.and_then(|id| id.parse::<u64>().ok());
-        if !tasks.pre_dump && id.is_some_and(|id| !segments.contains(&id) && !ipc.contains_key(&id))
-        {
-            segments_of_memfds(checker, &name, id.unwrap_or(0));
+        let is_known = |id| segments.contains(&id) || ipc.contains(&id);
+        if !tasks.pre_dump && id.parse().is_ok_and(|id: u64| !is_known(id)) {
+            checker.warning(name, (), "no area and no memfd has this segment");
         }
     }
     pages.check(checker);
@@ -86,15 +81,15 @@ fn parents(checker: &Checker<'_>) {
     }
 }
 
-/// A segment that no area maps may be one of a memfd that is only open.
-fn segments_of_memfds(checker: &Checker<'_>, name: &str, id: u64) {
-    let mut known = false;
-    checker.each("memfd.img", &["shmid"], &mut |_, record| {
-        known |= record.number("shmid") == Some(id);
-    });
-    if !known {
-        checker.warning(name, (), "no area and no memfd has this segment");
-    }
+/// A pagemap; what keeps it from being read is said, unless it was when the image was read by itself.
+fn read_pagemap(checker: &Checker<'_>, name: &str) -> Option<Pagemap> {
+    let read = Pagemap::read(checker.checkpoint, name);
+    read.unwrap_or_else(|error| {
+        if !checker.has_error(name) {
+            checker.failed(name, &error);
+        }
+        None
+    })
 }
 
 /// What is missing in the parents.
@@ -193,7 +188,7 @@ impl Mapped<'_> {
         &self,
         checker: &Checker<'_>,
         files: &Files,
-        ipc: &BTreeMap<u64, String>,
+        ipc: &HashSet<u64>,
         segments: &mut HashSet<u64>,
     ) {
         let area = self.area;
@@ -214,7 +209,7 @@ impl Mapped<'_> {
         };
         if area.is(status::SYSVIPC) {
             segments.insert(area.shmid);
-            if !ipc.is_empty() && !ipc.contains_key(&area.shmid) {
+            if !ipc.is_empty() && !ipc.contains(&area.shmid) {
                 wrong(format!("no SysV segment has the id {}", area.shmid));
             }
         } else if area.is(status::ANON_SHARED) {
@@ -236,56 +231,37 @@ impl Mapped<'_> {
     }
 }
 
-/// Message queues and semaphores stand once. (Segments are looked at with their pages.)
-fn ipc_ids(checker: &Checker<'_>) {
-    for prefix in ["ipcns-msg-", "ipcns-sem-"] {
-        let is_one = |name: &&String| name.starts_with(prefix) && name.ends_with(".img");
-        for name in checker.names.iter().filter(is_one) {
-            let mut seen = HashSet::new();
-            checker.each(name, &[], &mut |entry, record| {
-                let id = record.record("desc").and_then(|desc| desc.number("id"));
-                if let Some(id) = id.filter(|id| !seen.insert(*id)) {
-                    checker.error(
-                        name,
-                        (entry, "desc.id"),
-                        format!("the id {id} stands twice"),
-                    );
-                }
-            });
-        }
-    }
-}
-
-/// The SysV segments, with the images that they are in.
-fn ipc_segments(checker: &Checker<'_>) -> BTreeMap<u64, String> {
-    let mut found = BTreeMap::new();
-    for name in &checker.names {
-        if name.starts_with("ipcns-shm-") && name.ends_with(".img") {
+/// SysV segments, queues and semaphores stand once, and segments have their pages; the ids of the segments.
+fn ipc(checker: &Checker<'_>) -> HashSet<u64> {
+    let mut segments = HashSet::new();
+    for (prefix, called) in [
+        ("ipcns-shm-", "segment"),
+        ("ipcns-msg-", "message queue"),
+        ("ipcns-sem-", "semaphore set"),
+    ] {
+        let mut seen = HashSet::new();
+        for (name, _) in checker.named(prefix) {
             checker.each(name, &[], &mut |entry, record| {
                 let id = record.record("desc").and_then(|desc| desc.number("id"));
                 let Some(id) = id else {
                     return;
                 };
+                if !seen.insert(id) {
+                    let what = format!("the {called} {id} stands twice");
+                    checker.error(name, (entry, "desc.id"), what);
+                }
                 let pages = format!("pagemap-shmem-{id}.img");
                 if record.is("in_pagemaps") && !checker.has(&pages) {
                     let what = format!("missing: the pages of a segment (entry {entry} of {name})");
                     checker.error(&pages, (), what);
                 }
-                if found.insert(id, name.clone()).is_some() {
-                    let what = format!("the segment {id} stands twice");
-                    checker.error(name, (entry, "desc.id"), what);
-                }
             });
         }
+        if called == "segment" {
+            segments = seen;
+        }
     }
-    found
-}
-
-fn segment_pagemaps(checker: &Checker<'_>) -> Vec<String> {
-    let is_one = |name: &&String| name.starts_with("pagemap-shmem-") && name.ends_with(".img");
-    let mut names: Vec<String> = checker.names.iter().filter(is_one).cloned().collect();
-    names.sort_unstable();
-    names
+    segments
 }
 
 /// Runs of pages begin at pages and do not overlap.
@@ -394,14 +370,13 @@ impl Pages {
                 Err(error) => checker.failed(&image, &error),
             }
         }
-        let is_one = |name: &&String| {
-            let number = name
-                .strip_prefix("pages-")
-                .and_then(|n| n.strip_suffix(".img"));
-            number.is_some_and(|n| n.parse::<u32>().is_ok_and(|n| !self.0.contains_key(&n)))
-        };
-        for name in checker.names.iter().filter(is_one) {
-            checker.warning(name, (), "no pagemap has pages in it");
+        for (name, number) in checker.named("pages-") {
+            if number
+                .parse()
+                .is_ok_and(|number: u32| !self.0.contains_key(&number))
+            {
+                checker.warning(name, (), "no pagemap has pages in it");
+            }
         }
     }
 }

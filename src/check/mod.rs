@@ -153,6 +153,20 @@ impl Checker<'_> {
         self.names.iter().any(|name| name.starts_with(prefix))
     }
 
+    /// The images whose names begin so, by name, each with what stands between that and `.img`.
+    fn named(&self, prefix: &str) -> Vec<(&str, &str)> {
+        let mut found: Vec<(&str, &str)> = self
+            .names
+            .iter()
+            .filter_map(|name| {
+                let inner = name.strip_prefix(prefix)?.strip_suffix(".img")?;
+                Some((name.as_str(), inner))
+            })
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
     fn error(&self, image: &str, at: impl Into<At>, reason: impl Into<String>) {
         self.found(Severity::Error, image, at.into(), reason.into());
     }
@@ -212,6 +226,13 @@ impl Checker<'_> {
             self.damaged.borrow_mut().insert(image.to_owned());
         }
         read.unwrap_or(true)
+    }
+
+    /// Whether an error was found in an image.
+    fn has_error(&self, image: &str) -> bool {
+        let findings = self.findings.borrow();
+        let mut of_image = findings.get(image).into_iter().flatten();
+        of_image.any(|finding| finding.severity == Severity::Error)
     }
 
     /// Whether an image that was gone through could not be read to its end.

@@ -66,13 +66,7 @@ fn networks(checker: &Checker<'_>, files: &Files) {
 /// Each mount stands once, below another of its namespace, with one root; all ids.
 fn mounts(checker: &Checker<'_>) -> HashSet<u64> {
     let mut all = HashSet::new();
-    let mut names: Vec<&String> = checker
-        .names
-        .iter()
-        .filter(|name| name.starts_with("mountpoints-") && name.ends_with(".img"))
-        .collect();
-    names.sort_unstable();
-    for image in names {
+    for (image, _) in checker.named("mountpoints-") {
         let mut entries: HashMap<u64, u64> = HashMap::new();
         let mut tops = HashSet::new();
         let mut parents: BTreeMap<u64, (u64, u64)> = BTreeMap::new();

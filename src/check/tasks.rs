@@ -70,12 +70,8 @@ pub(super) fn check(checker: &Checker<'_>, inventory: &Inventory, tree: &Tree) -
         tasks.ids.extend(&member.threads);
         task(checker, inventory, member, &mut spaces, &mut tasks);
     }
-    for name in &checker.names {
-        let id = name
-            .strip_prefix("core-")
-            .and_then(|name| name.strip_suffix(".img"));
-        let id = id.and_then(|id| id.parse::<u32>().ok());
-        if id.is_some_and(|id| !tasks.ids.contains(&id)) {
+    for (name, id) in checker.named("core-") {
+        if id.parse().is_ok_and(|id: u32| !tasks.ids.contains(&id)) {
             checker.warning(name, (), "no task and no thread has this id");
         }
     }

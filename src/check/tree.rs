@@ -92,16 +92,8 @@ pub(super) fn read(checker: &Checker<'_>) -> Tree {
     if checker.has_any("core-") || checker.has("files.img") || checker.has_any("fdinfo-") {
         checker.error(IMAGE, (), "missing: it says which tasks there are");
     }
-    let mut pids: Vec<u32> = checker
-        .names
-        .iter()
-        .filter_map(|name| {
-            name.strip_prefix("pagemap-")?
-                .strip_suffix(".img")?
-                .parse()
-                .ok()
-        })
-        .collect();
+    let pagemaps = checker.named("pagemap-").into_iter();
+    let mut pids: Vec<u32> = pagemaps.filter_map(|(_, pid)| pid.parse().ok()).collect();
     pids.sort_unstable();
     Tree::PreDump(pids)
 }

@@ -223,6 +223,14 @@ impl Checkpoint {
         self.store.open(&format!("{}{name}", self.base))
     }
 
+    /// The bytes of a file among the images that was there a moment ago.
+    pub(crate) fn read_again(&self, name: &str) -> Result<Box<dyn Read + Send>> {
+        self.read(name)?.ok_or_else(|| {
+            let what = "it is gone".to_owned();
+            Error::new(ErrorKind::NotACheckpoint(what)).in_file(self.label(name))
+        })
+    }
+
     /// The bytes of any file, by its whole name inside the directory or archive.
     ///
     /// # Errors

@@ -103,13 +103,7 @@ fn file(path: &Path) -> Job<'_> {
 fn member(checkpoint: &Checkpoint, image: String) -> Job<'_> {
     Job {
         name: checkpoint.label(&image),
-        open: Box::new(move || {
-            let missing = || {
-                let what = "it is gone".to_owned();
-                Error::new(ErrorKind::NotACheckpoint(what)).in_file(checkpoint.label(&image))
-            };
-            checkpoint.read(&image)?.ok_or_else(missing)
-        }),
+        open: Box::new(move || checkpoint.read_again(&image)),
     }
 }
 
@@ -130,11 +124,8 @@ fn row(schema: &Schema, job: &Job<'_>) -> Option<Row> {
                 row.differs_at = recoded.differs_at;
             }
             Err(error) => match error.kind() {
-                ErrorKind::RawImage { .. } | ErrorKind::NotAnImage { .. } => return None,
-                // What CRIU and engines put beside the images has no name of an image.
-                ErrorKind::UnknownMagic(_) | ErrorKind::Empty if !job.name.ends_with(".img") => {
-                    return None;
-                }
+                ErrorKind::NotAnImage { .. } => return None,
+                kind if kind.is_of_no_messages(&job.name) => return None,
                 _ => {
                     row.error = Some(error.to_string());
                     break;

@@ -162,15 +162,7 @@ fn is_concerned(
     file: File,
 ) -> Result<bool> {
     match replacer.concerns(checkpoint.schema(), name, file) {
-        Err(error) => match error.kind() {
-            ErrorKind::RawImage { .. } => Ok(false),
-            ErrorKind::NotAnImage { .. } | ErrorKind::UnknownMagic(_) | ErrorKind::Empty
-                if !name.ends_with(".img") =>
-            {
-                Ok(false)
-            }
-            _ => Err(error),
-        },
+        Err(error) if error.kind().is_of_no_messages(name) => Ok(false),
         concerned => concerned,
     }
 }

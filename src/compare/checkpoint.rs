@@ -130,11 +130,7 @@ fn reader(
 /// The first byte that differs, and both lengths; `None` when all are the same.
 fn bytes(a: &Checkpoint, b: &Checkpoint, name: &str) -> Result<Option<(u64, u64, u64)>> {
     let open = |checkpoint: &Checkpoint| -> Result<BufReader<Box<dyn Read + Send>>> {
-        let missing = || {
-            let what = "it is gone".to_owned();
-            Error::new(ErrorKind::NotACheckpoint(what)).in_file(checkpoint.label(name))
-        };
-        let content = checkpoint.read(name)?.ok_or_else(missing)?;
+        let content = checkpoint.read_again(name)?;
         Ok(BufReader::with_capacity(64 << 10, content))
     };
     let length = |checkpoint: &Checkpoint| Ok::<u64, Error>(checkpoint.size(name)?.unwrap_or(0));

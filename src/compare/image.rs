@@ -1,6 +1,5 @@
 //! Two images, entry by entry.
 
-use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
 use std::io::Read;
@@ -8,7 +7,7 @@ use std::io::Read;
 use serde_json::{Map, Value};
 
 use super::Difference;
-use super::value::{KEYS, compare, key_of, text};
+use super::value::{KEYS, compare, key_of, pairs, text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Entry, ImageReader, Payload};
 use crate::json::entry_value;
@@ -110,57 +109,30 @@ fn differences(a: Vec<Item>, b: Vec<Item>) -> Vec<Difference> {
         let value = key.and_then(|key| Some((key, item.fields.get(key)?)));
         value.map(|(key, value)| format!("{key}={}", text(value)))
     };
-    // Of several with one key, the first goes with the first.
-    let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
-    for (place, item) in b.iter().enumerate().rev() {
-        let key = name(item).unwrap_or_else(|| item.index.to_string());
-        by_key.entry(key).or_default().push(place);
-    }
-    let mut met = vec![false; b.len()];
+    let matched_by = |items: &[Item]| -> Vec<String> {
+        let names = items
+            .iter()
+            .map(|item| name(item).unwrap_or_else(|| item.index.to_string()));
+        names.collect()
+    };
     let mut found = Vec::new();
-    for item in &a {
-        let label = name(item).unwrap_or_default();
-        let key = name(item).unwrap_or_else(|| item.index.to_string());
-        let other = by_key.get_mut(&key).and_then(Vec::pop);
-        match other.and_then(|place| Some((b.get(place)?, met.get_mut(place)?))) {
-            Some((other, met)) => {
-                *met = true;
-                let mut fields = Vec::new();
-                let (before, after) = (item.fields.clone(), other.fields.clone());
-                compare(
-                    &Value::Object(before),
-                    &Value::Object(after),
-                    "",
-                    &mut fields,
-                );
-                found.extend(fields.into_iter().map(|(field, before, after)| Difference {
-                    entry_a: Some(item.index),
-                    entry_b: Some(other.index),
-                    key: label.clone(),
-                    field,
-                    before,
-                    after,
-                }));
-            }
-            None => found.push(Difference {
-                entry_a: Some(item.index),
-                entry_b: None,
-                key: label,
-                field: String::new(),
-                before: Value::Object(item.fields.clone()),
-                after: Value::Null,
-            }),
-        }
-    }
-    for (item, _) in b.iter().zip(&met).filter(|(_, met)| !**met) {
-        found.push(Difference {
-            entry_a: None,
-            entry_b: Some(item.index),
-            key: name(item).unwrap_or_default(),
-            field: String::new(),
-            before: Value::Null,
-            after: Value::Object(item.fields.clone()),
-        });
+    for (of_a, of_b) in pairs(&matched_by(&a), &matched_by(&b)) {
+        let of_a = of_a.and_then(|place| a.get(place));
+        let of_b = of_b.and_then(|place| b.get(place));
+        let value = |item: Option<&Item>| match item {
+            Some(item) => Value::Object(item.fields.clone()),
+            None => Value::Null,
+        };
+        let mut fields = Vec::new();
+        compare(&value(of_a), &value(of_b), "", &mut fields);
+        found.extend(fields.into_iter().map(|(field, before, after)| Difference {
+            entry_a: of_a.map(|item| item.index),
+            entry_b: of_b.map(|item| item.index),
+            key: of_a.or(of_b).and_then(name).unwrap_or_default(),
+            field,
+            before,
+            after,
+        }));
     }
     found
 }

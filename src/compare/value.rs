@@ -1,5 +1,7 @@
 //! What differs between two values.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value};
 
 /// The fields that identify an element of a list, in this order: the first that all elements have, with
@@ -64,32 +66,46 @@ fn lists(a: &[&Map<String, Value>], b: &[&Map<String, Value>], way: &str, found:
             .collect()
     };
     let (names_a, names_b) = (names(a), names(b));
-    let place_of: std::collections::HashMap<&String, usize> = names_b
-        .iter()
-        .enumerate()
-        .map(|(place, name)| (name, place))
-        .collect();
-    let mut met = vec![false; b.len()];
-    for (element, name) in a.iter().zip(&names_a) {
-        let way = format!("{way}[{name}]");
-        let other = place_of.get(name).copied();
-        match other.and_then(|place| b.get(place)) {
-            Some(other_element) => {
-                if let Some(met) = other.and_then(|place| met.get_mut(place)) {
-                    *met = true;
-                }
-                objects(element, other_element, &way, found);
+    for pair in pairs(&names_a, &names_b) {
+        let of_a = pair
+            .0
+            .and_then(|place| Some((a.get(place)?, names_a.get(place)?)));
+        let of_b = pair
+            .1
+            .and_then(|place| Some((b.get(place)?, names_b.get(place)?)));
+        let object = |element: &Map<String, Value>| Value::Object(element.clone());
+        let (name, a, b) = match (of_a, of_b) {
+            (Some((a, name)), Some((b, _))) => {
+                objects(a, b, &format!("{way}[{name}]"), found);
+                continue;
             }
-            None => found.push((way, Value::Object((*element).clone()), Value::Null)),
+            (Some((a, name)), None) => (name, object(a), Value::Null),
+            (None, Some((b, name))) => (name, Value::Null, object(b)),
+            (None, None) => continue,
+        };
+        found.push((format!("{way}[{name}]"), a, b));
+    }
+}
+
+/// The places of what has the same name in two lists, in the order of the first, and then what only the
+/// second has. Of several with one name, the first goes with the first.
+pub(super) fn pairs(a: &[String], b: &[String]) -> Vec<(Option<usize>, Option<usize>)> {
+    let mut left: HashMap<&String, Vec<usize>> = HashMap::new();
+    for (place, name) in b.iter().enumerate().rev() {
+        left.entry(name).or_default().push(place);
+    }
+    let mut met = vec![false; b.len()];
+    let mut pairs = Vec::with_capacity(a.len());
+    for (place, name) in a.iter().enumerate() {
+        let other = left.get_mut(name).and_then(Vec::pop);
+        if let Some(met) = other.and_then(|place| met.get_mut(place)) {
+            *met = true;
         }
+        pairs.push((Some(place), other));
     }
-    for ((element, name), _) in b.iter().zip(&names_b).zip(&met).filter(|(_, met)| !**met) {
-        found.push((
-            format!("{way}[{name}]"),
-            Value::Null,
-            Value::Object((*element).clone()),
-        ));
-    }
+    let alone = met.iter().enumerate().filter(|(_, met)| !**met);
+    pairs.extend(alone.map(|(place, _)| (None, Some(place))));
+    pairs
 }
 
 /// The field that identifies each of these.
@@ -97,7 +113,7 @@ pub(super) fn key_of<'a>(
     elements: impl Iterator<Item = &'a Map<String, Value>> + Clone,
 ) -> Option<&'static str> {
     KEYS.into_iter().find(|key| {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let mut any = false;
         elements.clone().all(|element| {
             any = true;

@@ -7,7 +7,9 @@ use super::decode::Decoder;
 use super::encode::encode;
 use super::record::Record;
 use super::selection::Selection;
+use crate::bytes::Cursor;
 use crate::error::Result;
+use crate::limits::MESSAGE_DEPTH;
 use crate::schema::MessageType;
 
 /// One message that takes others of its type in turn: where a field was set before, its place is used
@@ -21,6 +23,8 @@ pub(crate) struct Element {
     /// There are unknown fields in it.
     has_unknown: bool,
     complete: bool,
+    /// The number of a field that was not selected.
+    skipped: Option<u32>,
 }
 
 impl Element {
@@ -33,6 +37,7 @@ impl Element {
             set: 0,
             has_unknown: false,
             complete: false,
+            skipped: None,
         }
     }
 
@@ -49,8 +54,35 @@ impl Element {
         self.set = decoder.seen;
         self.has_unknown = decoder.kept_unknown;
         self.complete = decoder.complete;
-        let skipped = decoder.skipped;
-        Ok(Record::new(&self.ty, &self.message).without(skipped))
+        self.skipped = decoder.skipped;
+        Ok(self.record())
+    }
+
+    /// Reads the element of a list of messages whose key was just read, and hands it over. `index` is its
+    /// place in the list.
+    pub(crate) fn read_next(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        list: &str,
+        index: u64,
+        each: &mut dyn FnMut(&Element) -> Result<()>,
+    ) -> Result<()> {
+        let inside = cursor.delimited()?;
+        let base = (cursor.position() - inside.len()) as u64;
+        let read = self.read(inside, MESSAGE_DEPTH - 1).map(drop);
+        read.and_then(|()| each(self)).map_err(|error| {
+            // Where it is handed on to has no place here.
+            if error.is_write() {
+                return error;
+            }
+            let error = error.shifted(base).in_field(&format!("[{index}]"));
+            error.in_field(list)
+        })
+    }
+
+    /// The fields of the message that was read last, by name.
+    pub(crate) fn record(&self) -> Record<'_> {
+        Record::new(&self.ty, &self.message).without(self.skipped)
     }
 
     /// The message that was read last.

@@ -76,17 +76,9 @@ pub(crate) fn each_element(
             cursor.skip(number, wire, MESSAGE_DEPTH)?;
             continue;
         };
-        let inside = cursor.delimited()?;
-        let base = (cursor.position() - inside.len()) as u64;
-        let element = element.get_or_insert_with(|| Element::new(ty.types.message(index), None));
         element
-            .read(inside, MESSAGE_DEPTH - 1)
-            .map(drop)
-            .map_err(|error| {
-                let error = error.shifted(base).in_field(&format!("[{count}]"));
-                error.in_field(name.unwrap_or_default())
-            })?;
-        each(element)?;
+            .get_or_insert_with(|| Element::new(ty.types.message(index), None))
+            .read_next(&mut cursor, name.unwrap_or_default(), count, each)?;
         count += 1;
     }
     Ok(())

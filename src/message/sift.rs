@@ -58,15 +58,9 @@ pub(crate) fn decode_sifting(ty: &MessageType, bytes: &[u8], sift: Sift<'_>) -> 
         let (number, wire) = cursor.key()?;
         match &mut elements {
             Some((list_number, element)) if *list_number == number && wire == Wire::Bytes => {
-                let inside = cursor.delimited()?;
-                let base = (cursor.position() - inside.len()) as u64;
-                element
-                    .read(inside, MESSAGE_DEPTH - 1)
-                    .and_then(&mut *each)
-                    .map_err(|error| {
-                        let error = error.shifted(base).in_field(&format!("[{count}]"));
-                        error.in_field(list)
-                    })?;
+                element.read_next(&mut cursor, list, count, &mut |element| {
+                    each(element.record())
+                })?;
                 count += 1;
             }
             _ => {

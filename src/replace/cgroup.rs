@@ -13,6 +13,24 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::present;
 use crate::schema::Shape;
 
+/// A cgroup that has another path.
+struct Move {
+    old: String,
+    new: String,
+}
+
+impl Move {
+    /// The other path of a cgroup that moves.
+    fn applied(&self, cgroup: &[u8]) -> Option<Vec<u8>> {
+        path(cgroup, &self.old, &self.new)
+    }
+
+    /// Whether a cgroup is where it moves to.
+    fn is_done(&self, cgroup: &[u8]) -> bool {
+        path(cgroup, &self.new, &self.old).is_some()
+    }
+}
+
 impl Walk<'_> {
     /// Replaces in an entry of `cgroup.img`.
     pub(super) fn cgroups(
@@ -26,7 +44,10 @@ impl Walk<'_> {
             else {
                 continue;
             };
-            let (old, new) = (old.clone(), new.clone());
+            let moved = Move {
+                old: old.clone(),
+                new: new.clone(),
+            };
             let before = self.changed.len();
             self.each(
                 shape,
@@ -39,9 +60,7 @@ impl Walk<'_> {
                         message,
                         "ctls",
                         way,
-                        &mut |walk, shape, message, way| {
-                            walk.member(shape, message, way, &old, &new)
-                        },
+                        &mut |walk, shape, message, way| walk.member(shape, message, way, &moved),
                     )
                 },
             )?;
@@ -51,7 +70,7 @@ impl Walk<'_> {
                 "controllers",
                 way,
                 &mut |walk, shape, message, way| {
-                    walk.directories(shape, message, "dirs", "", way, &old, &new)
+                    walk.directories(shape, message, "dirs", "", way, &moved)
                 },
             )?;
             if let Some(found) = self.replacer.found.get_mut(number) {
@@ -99,21 +118,20 @@ impl Walk<'_> {
         shape: &Shape,
         message: &mut DynamicMessage,
         way: &str,
-        old: &str,
-        new: &str,
+        moved: &Move,
     ) -> Result<()> {
         let Some(before) = text(shape, message, "path") else {
             return Ok(());
         };
-        let Some(after) = path(&before, old, new) else {
-            self.is_done |= path(&before, new, old).is_some();
+        let Some(after) = moved.applied(&before) else {
+            self.is_done |= moved.is_done(&before);
             return Ok(());
         };
         let prefix = shape.field_named("cgns_prefix");
         let root = prefix.and_then(|field| present(message, field)?.as_u32());
         if let (Some(field), Some(root)) = (prefix, root.filter(|root| *root > 0)) {
             let old_root = before.get(..root as usize).unwrap_or(&before);
-            let new_root = match path(old_root, old, new) {
+            let new_root = match moved.applied(old_root) {
                 Some(replaced) => replaced,
                 // The root is above what is replaced: it must stay above.
                 None if after.starts_with(old_root) => old_root.to_vec(),
@@ -138,7 +156,6 @@ impl Walk<'_> {
     }
 
     /// The directories of a list below a directory.
-    #[allow(clippy::too_many_arguments)] // a walk down a tree with what it looks for
     fn directories(
         &mut self,
         shape: &Shape,
@@ -146,8 +163,7 @@ impl Walk<'_> {
         list: &str,
         above: &str,
         way: &str,
-        old: &str,
-        new: &str,
+        moved: &Move,
     ) -> Result<()> {
         self.each(
             shape,
@@ -161,7 +177,7 @@ impl Walk<'_> {
                 let name = lossy(&name);
                 let whole = format!("{above}/{name}");
                 let mut below = whole.clone();
-                if let Some(after) = path(whole.as_bytes(), old, new) {
+                if let Some(after) = moved.applied(whole.as_bytes()) {
                     let after = lossy(&after);
                     let below_it = after
                         .strip_prefix(above)
@@ -177,7 +193,7 @@ impl Walk<'_> {
                     // What is below has its name from here on.
                     below = String::from("\0");
                 }
-                walk.directories(shape, message, "children", &below, way, old, new)
+                walk.directories(shape, message, "children", &below, way, moved)
             },
         )
     }

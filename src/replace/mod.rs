@@ -165,11 +165,10 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn message(&mut self, shape: &Shape, message: &mut DynamicMessage, way: &str) -> Result<()> {
         let name = shape.desc.name();
-        if self.replacer.places.of_message(name) == Some(Meaning::Cgroup) {
-            self.cgroups(shape, message, way)?;
-        }
-        if name == "unix_sk_entry" {
-            self.relative_name(shape, message, way)?;
+        match self.replacer.places.of_message(name) {
+            Some(Meaning::Cgroup) => self.cgroups(shape, message, way)?,
+            Some(Meaning::Socket) => self.relative_name(shape, message, way)?,
+            _ => {}
         }
         for field in &shape.fields {
             let meaning = self.replacer.places.of_field(name, field);
@@ -240,16 +239,27 @@ impl Walk<'_> {
             let inside = after.strip_prefix([folder, b"/"].concat().as_slice());
             let after = Value::Bytes(inside.unwrap_or(&after).to_vec().into());
             let way = format!("{way}.{}", field.name);
-            check_length(field, &after).map_err(|error| error.in_field(inside_of(&way)))?;
-            let before = Value::Bytes(name.into());
-            self.changed.push(Changed {
-                before: json_value(self.types, field, &before, true)?,
-                after: json_value(self.types, field, &after, true)?,
-                path: way,
-            });
-            message.set_field(&field.desc, after);
-            return Ok(());
+            return self.put(field, message, after, &way);
         }
+        Ok(())
+    }
+
+    /// Gives a field another value, and notes it.
+    fn put(
+        &mut self,
+        field: &Field,
+        message: &mut DynamicMessage,
+        after: Value,
+        way: &str,
+    ) -> Result<()> {
+        check_length(field, &after).map_err(|error| error.in_field(inside_of(way)))?;
+        let before = message.get_field(&field.desc).into_owned();
+        self.changed.push(Changed {
+            path: way.to_owned(),
+            before: json_value(self.types, field, &before, true)?,
+            after: json_value(self.types, field, &after, true)?,
+        });
+        message.set_field(&field.desc, after);
         Ok(())
     }
 
@@ -261,22 +271,15 @@ impl Walk<'_> {
         meaning: Meaning,
         way: &str,
     ) -> Result<()> {
-        let before = message.get_field(&field.desc).into_owned();
+        let before = message.get_field(&field.desc);
         // A peer of no address is none: only where a socket listens is that a choice.
         if meaning == Meaning::Address && &*field.name == "dst_addr" && is_unspecified(&before) {
             return Ok(());
         }
-        let Some(after) = self.value(&before, meaning) else {
-            return Ok(());
-        };
-        check_length(field, &after).map_err(|error| error.in_field(inside_of(way)))?;
-        self.changed.push(Changed {
-            path: way.to_owned(),
-            before: json_value(self.types, field, &before, true)?,
-            after: json_value(self.types, field, &after, true)?,
-        });
-        message.set_field(&field.desc, after);
-        Ok(())
+        match self.value(&before, meaning) {
+            Some(after) => self.put(field, message, after, way),
+            None => Ok(()),
+        }
     }
 
     /// The new value: that of the first replacement that is about it.

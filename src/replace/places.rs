@@ -26,6 +26,8 @@ pub(super) enum Meaning {
     Gid,
     /// The cgroups of all tasks: sets of paths, and trees of directories.
     Cgroup,
+    /// A unix socket, whose path may be its name behind that of the directory that it was bound from.
+    Socket,
 }
 
 /// What each field, by `message.field`, or each message holds.
