@@ -275,6 +275,8 @@ impl Files {
     fn inet(&mut self, checker: &Checker<'_>, record: Record<'_>, place: &Place, id: u32) {
         /// Linux's `AF_INET` and `AF_INET6`, with the words of an address.
         const FAMILIES: [(u64, usize); 2] = [(2, 1), (10, 4)];
+        /// How many CRIU 0.1 wrote for either family.
+        const ALWAYS: usize = 4;
         /// `IPPROTO_TCP`.
         const TCP: u64 = 6;
         /// `TCP_CLOSE` and `TCP_LISTEN`: no connection.
@@ -288,8 +290,7 @@ impl Files {
             Some((_, words)) => {
                 for field in ["src_addr", "dst_addr"] {
                     let has = record.words(field).len();
-                    // There is none of a destination that was never set.
-                    if has != *words && !(has == 0 && field == "dst_addr") {
+                    if has != *words && has != ALWAYS {
                         let what = format!("an address of {has} words, where {words} are needed");
                         checker.error(place.image, place.field(field), what);
                     }

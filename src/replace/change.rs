@@ -75,7 +75,10 @@ impl Replacement {
             return wrong("old and new are the same".to_owned());
         }
         match self {
-            Replacement::Uid { new: NOBODY, .. } | Replacement::Gid { new: NOBODY, .. } => {
+            Replacement::Uid { new: NOBODY, .. }
+            | Replacement::Uid { old: NOBODY, .. }
+            | Replacement::Gid { new: NOBODY, .. }
+            | Replacement::Gid { old: NOBODY, .. } => {
                 wrong(format!("{NOBODY} is no id: to Linux it means none"))
             }
             Replacement::Path { old, .. } | Replacement::Cgroup { old, .. }

@@ -245,6 +245,9 @@ faults! {
         }) => "ghost-file-1.img", Some(0), "", "bytes of content; the file had";
     a_message_queue_that_stands_twice: "ipc-ns", doubled("ipcns-msg-9.img", 0)
         => "ipcns-msg-9.img", Some(1), "desc.id", "stands twice";
+    a_destination_without_an_address: "full-ns", edit("files.img", |entries| {
+            entries[44]["isk"].as_object_mut().unwrap().remove("dst_addr");
+        }) => "files.img", Some(44), "isk.dst_addr", "an address of 0 words, where 1 are needed";
     an_address_of_too_few_words: "full-ns", field("files.img", "/48/isk/src_addr", json!([1, 2]))
         => "files.img", Some(48), "isk.src_addr", "an address of 2 words, where 4 are needed";
     a_lock_of_a_task_that_is_none: "full-ns", field("filelocks.img", "/2/pid", json!(77))
@@ -423,6 +426,16 @@ fn a_directory_without_images_is_no_checkpoint() {
     let run = crit_in(dir.path(), &["check", "."], b"");
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("no image is in it"), "{}", run.stderr);
+}
+
+#[test]
+fn an_ipv4_address_of_four_words_is_taken_as_criu_takes_it() {
+    let dir = copy_of(FULL);
+    edit_image(dir.path(), "files.img", |entries| {
+        entries[44]["isk"]["src_addr"] = json!([16_777_343, 0, 0, 0]);
+    });
+    let (code, all) = findings(dir.path());
+    assert_eq!(code, 0, "{all:#?}");
 }
 
 #[test]

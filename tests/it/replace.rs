@@ -235,7 +235,8 @@ fn nothing_is_written_when_anything_is_wrong_or_only_looked_at() {
     let dir = copy_of("full-ns");
     let dir = dir.path();
     let before = snapshot(dir);
-    let refused: [(&[&str], &str); 11] = [
+    let refused: [(&[&str], &str); 12] = [
+        (&["--uid", "4294967295=1"], "4294967295 is no id"),
         (&["--path", "/=/new"], "`/` is above everything, and stays"),
         (&["--uid", "0=4294967295"], "4294967295 is no id"),
         (&["--path", "/srv=/srv"], "old and new are the same"),
