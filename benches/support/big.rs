@@ -2,7 +2,9 @@
 //!
 //! Addresses, flags and names are like those of a real dump of a large process.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use super::wire::{self, Message};
 
@@ -128,4 +130,46 @@ pub fn ghost_file(bytes: u64, out: &mut impl Write) -> io::Result<()> {
         left -= step;
     }
     Ok(())
+}
+
+/// The memory of a task 1: one private area of so many bytes, a needle behind its middle.
+pub fn memory(bytes: u64, folder: &Path) -> io::Result<()> {
+    let pages = bytes / PAGE;
+    let area = Message::new()
+        .varint(1, FIRST_ADDRESS)
+        .varint(2, FIRST_ADDRESS + pages * PAGE)
+        .varint(3, 0)
+        .varint(4, 0)
+        .varint(5, 3)
+        .varint(6, 0x22)
+        .varint(7, 513)
+        .varint(8, 1);
+    let mut mm = Message::new();
+    for field in 1..=11 {
+        mm = mm.varint(field, FIRST_ADDRESS);
+    }
+    let mut out = File::create(folder.join("mm-1.img"))?;
+    out.write_all(&wire::image(0x5749_2820))?;
+    entry(&mut out, &mm.varint(12, 1).message(14, &area))?;
+
+    let mut out = File::create(folder.join("pagemap-1.img"))?;
+    out.write_all(&wire::image(0x5608_4025))?;
+    entry(&mut out, &Message::new().varint(1, 1))?;
+    let run = Message::new().varint(1, FIRST_ADDRESS).varint(2, 0);
+    entry(&mut out, &run.varint(4, 4).varint(5, pages))?;
+
+    // Numbers as text: bytes that a search can't pass over as it can over zeros.
+    let mut numbers = Numbers::new();
+    let mut out = BufWriter::new(File::create(folder.join("pages-1.img"))?);
+    for page in 0..pages {
+        let mut text = match page == pages / 2 + 1 {
+            true => "needle 42 ".to_owned(),
+            false => String::new(),
+        };
+        while (text.len() as u64) < PAGE {
+            text.push_str(&numbers.below(u64::MAX).to_string());
+        }
+        out.write_all(text.get(..4096).unwrap_or_default().as_bytes())?;
+    }
+    out.flush()
 }

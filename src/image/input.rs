@@ -1,6 +1,6 @@
 //! A reader that counts, and that believes a length only as far as bytes follow.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::READ_STEP;
@@ -41,9 +41,30 @@ impl<R: Read> Input<R> {
         Ok(self.ahead.get(..length).unwrap_or(&self.ahead))
     }
 
+    /// The next bytes where all of them were read already: nearly always, since entries are small.
+    #[inline]
+    fn at_hand(&self, length: usize) -> Option<&[u8]> {
+        match self.ahead.is_empty() {
+            true => self.inner.buffer().get(..length),
+            false => None,
+        }
+    }
+
+    /// Takes bytes that are at hand.
+    #[inline]
+    fn take(&mut self, length: usize) {
+        self.inner.consume(length);
+        self.offset += length as u64;
+    }
+
     /// A 32-bit word; `None` when the input ended before it.
     pub(super) fn word(&mut self, what: &'static str) -> Result<Option<u32>> {
         let start = self.offset;
+        if let Some(word) = self.at_hand(4).and_then(|bytes| bytes.first_chunk()) {
+            let word = u32::from_le_bytes(*word);
+            self.take(4);
+            return Ok(Some(word));
+        }
         let mut word = [0; 4];
         match self.read_full(&mut word)? {
             0 => Ok(None),
@@ -59,6 +80,12 @@ impl<R: Read> Input<R> {
 
     /// Appends this many bytes to `buffer`. On a short input, the error is the number that there were.
     pub(super) fn append(&mut self, buffer: &mut Vec<u8>, length: u64) -> Result<Result<(), u64>> {
+        if let Some(bytes) = usize::try_from(length).ok().and_then(|n| self.at_hand(n)) {
+            buffer.extend_from_slice(bytes);
+            let taken = bytes.len();
+            self.take(taken);
+            return Ok(Ok(()));
+        }
         let mut left = length;
         while left > 0 {
             let step = usize::try_from(left).map_or(READ_STEP, |left| left.min(READ_STEP));

@@ -94,7 +94,9 @@ pub fn decode<R: Read>(
         }
         out.item();
         let lacking = print_entry(&mut out, reader, element, lists.as_ref(), offset, options)?;
-        report.note(reader, lacking);
+        if !lacking.is_empty() {
+            report.note(reader, lacking);
+        }
         report.entries += 1;
         out.spill()?;
     }
@@ -150,7 +152,7 @@ fn print_entry<R: Read>(
     let style = Style::from(options);
     let mut missing = Vec::new();
     match lists {
-        None => print::members(out, style, element.ty(), element.message())?,
+        None => print::element(out, style, element)?,
         Some(lists) => {
             let printed =
                 print::members_with_lists(out, style, element, lists, reader.raw(), &mut missing);

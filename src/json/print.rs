@@ -38,8 +38,15 @@ pub(super) fn members(
     let printer = Printer {
         style,
         types: &ty.types,
+        has_unknown: true,
     };
     printer.members(out, ty.shape(), message, false)
+}
+
+/// The same of the message that an element holds.
+pub(super) fn element(out: &mut Out<'_>, style: Style, element: &Element) -> Result<()> {
+    let printer = Printer::of(element, style);
+    printer.members(out, element.ty().shape(), element.message(), false)
 }
 
 /// The same of a message whose lists were left out: their elements are printed as they are decoded out
@@ -53,10 +60,7 @@ pub(super) fn members_with_lists(
     missing: &mut Vec<String>,
 ) -> Result<()> {
     let ty = message.ty();
-    let printer = Printer {
-        style,
-        types: &ty.types,
-    };
+    let printer = Printer::of(message, style);
     for (place, field) in ty.shape().fields.iter().enumerate() {
         if !lists.has(place) {
             printer.member(out, field, message.message(), false)?;
@@ -79,6 +83,7 @@ pub(super) fn members_with_lists(
             }
             out.item();
             out.open(b'{');
+            let printer = Printer::of(element, style);
             printer.members(out, element.ty().shape(), element.message(), hex)?;
             out.close(b'}');
             count += 1;
@@ -97,15 +102,30 @@ pub(super) fn field_value(
     field: &Field,
     value: &Value,
 ) -> Result<()> {
-    Printer { style, types }.field(out, field, value, false)
+    let printer = Printer {
+        style,
+        types,
+        has_unknown: true,
+    };
+    printer.field(out, field, value, false)
 }
 
 struct Printer<'a> {
     style: Style,
     types: &'a Types,
+    /// Messages may have fields that the schema lacks: to ask each of them costs as much as a field.
+    has_unknown: bool,
 }
 
-impl Printer<'_> {
+impl<'a> Printer<'a> {
+    fn of(element: &'a Element, style: Style) -> Self {
+        Printer {
+            style,
+            types: &element.ty().types,
+            has_unknown: element.has_unknown(),
+        }
+    }
+
     /// `hex`: every integer is shown in hex, because a field further out says so.
     fn members(
         &self,
@@ -139,6 +159,9 @@ impl Printer<'_> {
 
     /// The fields that the schema lacks.
     fn unknown(&self, out: &mut Out<'_>, message: &DynamicMessage) -> Result<()> {
+        if !self.has_unknown {
+            return Ok(());
+        }
         let unknown_here = unknown_fields(message)?;
         if !unknown_here.is_empty() {
             out.unknown_fields += unknown_here.len() as u64;

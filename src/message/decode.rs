@@ -269,23 +269,31 @@ impl<'a> Decoder<'a> {
             let base = (cursor.position() - packed.len()) as u64;
             let mut elements = Cursor::new(packed);
             while !elements.is_empty() {
-                let wire = field.kind.wire();
-                match scalar(&field.kind, wire, &mut elements).map_err(|e| e.shifted(base))? {
-                    Some(value) => run.values.push(value),
-                    None => return Ok(false),
+                run.values.push(NO_VALUE);
+                if let Some(value) = run.values.last_mut() {
+                    scalar(&field.kind, &mut elements, value).map_err(|e| e.shifted(base))?;
                 }
             }
             return Ok(true);
         }
-        match scalar(&field.kind, wire, cursor)? {
-            Some(value) if field.repeated => run.values.push(value),
-            // The value is of the field's kind: nothing needs to be checked.
-            Some(value) => *message.get_field_mut(&field.desc) = value,
-            None => return Ok(false),
+        if wire != field.kind.wire() {
+            return Ok(false);
+        }
+        // Values are written where they belong: to move one costs more than to read it.
+        let place = if field.repeated {
+            run.values.push(NO_VALUE);
+            run.values.last_mut()
+        } else {
+            Some(message.get_field_mut(&field.desc))
+        };
+        if let Some(place) = place {
+            scalar(&field.kind, cursor, place)?;
         }
         Ok(true)
     }
 }
+
+const NO_VALUE: Value = Value::Bool(false);
 
 /// Keeps a field that the schema does not have.
 fn keep(message: &mut DynamicMessage, raw: &[u8], at: usize) -> Result<()> {
@@ -295,35 +303,51 @@ fn keep(message: &mut DynamicMessage, raw: &[u8], at: usize) -> Result<()> {
     })
 }
 
-/// Reads a scalar; `None` when the wire type is not the one of its kind.
+/// Reads a scalar, whose wire type is that of its kind, into its place.
 #[allow(clippy::cast_possible_truncation)] // protobuf keeps the low bits of a varint wider than its field
-fn scalar(kind: &FieldKind, wire: Wire, cursor: &mut Cursor<'_>) -> Result<Option<Value>> {
-    if wire != kind.wire() {
-        return Ok(None);
-    }
-    let value = match kind {
-        FieldKind::Int32 => Value::I32((cursor.varint()? as u32).cast_signed()),
+fn scalar(kind: &FieldKind, cursor: &mut Cursor<'_>, place: &mut Value) -> Result<()> {
+    match kind {
+        FieldKind::Int32 => put_i32(place, (cursor.varint()? as u32).cast_signed()),
         FieldKind::Sint32 => {
             let raw = cursor.varint()? as u32;
-            Value::I32((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
+            put_i32(place, (raw >> 1).cast_signed() ^ -(raw & 1).cast_signed());
         }
-        FieldKind::Sfixed32 => Value::I32(cursor.fixed32()?.cast_signed()),
-        FieldKind::Int64 => Value::I64(cursor.varint()?.cast_signed()),
+        FieldKind::Sfixed32 => put_i32(place, cursor.fixed32()?.cast_signed()),
+        FieldKind::Int64 => put_i64(place, cursor.varint()?.cast_signed()),
         FieldKind::Sint64 => {
             let raw = cursor.varint()?;
-            Value::I64((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
+            put_i64(place, (raw >> 1).cast_signed() ^ -(raw & 1).cast_signed());
         }
-        FieldKind::Sfixed64 => Value::I64(cursor.fixed64()?.cast_signed()),
-        FieldKind::Uint32 => Value::U32(cursor.varint()? as u32),
-        FieldKind::Fixed32 => Value::U32(cursor.fixed32()?),
-        FieldKind::Uint64 => Value::U64(cursor.varint()?),
-        FieldKind::Fixed64 => Value::U64(cursor.fixed64()?),
-        FieldKind::Bool => Value::Bool(cursor.varint()? != 0),
-        FieldKind::Float => Value::F32(f32::from_bits(cursor.fixed32()?)),
-        FieldKind::Double => Value::F64(f64::from_bits(cursor.fixed64()?)),
-        FieldKind::Enum(_) => Value::EnumNumber((cursor.varint()? as u32).cast_signed()),
-        FieldKind::String | FieldKind::Bytes => Value::Bytes(cursor.delimited()?.to_vec().into()),
-        FieldKind::Message(_) | FieldKind::Group(_) => return Ok(None),
-    };
-    Ok(Some(value))
+        FieldKind::Sfixed64 => put_i64(place, cursor.fixed64()?.cast_signed()),
+        FieldKind::Uint32 => put_u32(place, cursor.varint()? as u32),
+        FieldKind::Fixed32 => put_u32(place, cursor.fixed32()?),
+        FieldKind::Uint64 => put_u64(place, cursor.varint()?),
+        FieldKind::Fixed64 => put_u64(place, cursor.fixed64()?),
+        FieldKind::Bool => *place = Value::Bool(cursor.varint()? != 0),
+        FieldKind::Float => *place = Value::F32(f32::from_bits(cursor.fixed32()?)),
+        FieldKind::Double => *place = Value::F64(f64::from_bits(cursor.fixed64()?)),
+        FieldKind::Enum(_) => *place = Value::EnumNumber((cursor.varint()? as u32).cast_signed()),
+        FieldKind::String | FieldKind::Bytes => {
+            *place = Value::Bytes(cursor.delimited()?.to_vec().into());
+        }
+        FieldKind::Message(_) | FieldKind::Group(_) => {}
+    }
+    Ok(())
 }
+
+/// What is in the place nearly always is a value of the same kind: only its number changes then.
+macro_rules! put {
+    ($name:ident, $variant:ident, $number:ty) => {
+        #[inline]
+        fn $name(place: &mut Value, number: $number) {
+            match place {
+                Value::$variant(old) => *old = number,
+                other => *other = Value::$variant(number),
+            }
+        }
+    };
+}
+put!(put_i32, I32, i32);
+put!(put_i64, I64, i64);
+put!(put_u32, U32, u32);
+put!(put_u64, U64, u64);

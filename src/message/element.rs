@@ -20,7 +20,7 @@ pub(crate) struct Element {
     message: DynamicMessage,
     /// Which of the first 128 fields are set.
     set: u128,
-    /// There are unknown fields in it.
+    /// There are unknown fields in it, or in a message inside it.
     has_unknown: bool,
     complete: bool,
     /// The number of a field that was not selected.
@@ -100,6 +100,11 @@ impl Element {
     /// Whether every required field was in it.
     pub(crate) fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    /// Whether it has fields that the schema lacks, at any depth.
+    pub(crate) fn has_unknown(&self) -> bool {
+        self.has_unknown
     }
 
     pub(crate) fn ty(&self) -> &MessageType {
