@@ -22,6 +22,10 @@ pub const PAYLOAD_IN_MEMORY: usize = 1 << 20;
 /// more goes to a temporary file.
 pub const ENTRIES_IN_MEMORY: usize = 4 << 20;
 
+/// The largest message of an entry that is read, in bytes, unless [`crate::ImageReader::limit_entries`]
+/// says otherwise: an `mm` of eight million areas. Payloads do not count.
+pub const ENTRY: u64 = 256 << 20;
+
 /// The largest entry, in bytes, that is decoded to JSON as a whole; of a larger one, lists of messages
 /// are decoded element by element.
 pub const WHOLE_ENTRY: usize = 64 << 10;

@@ -163,6 +163,9 @@ pub(super) struct Decode {
     /// Add the raw bytes to entries that would not come back byte for byte
     #[arg(long)]
     pub(super) exact: bool,
+    /// Read messages of up to so many bytes (payloads do not count)
+    #[arg(long, value_name = "BYTES", default_value_t = crate::limits::ENTRY)]
+    pub(super) max_entry: u64,
     #[command(flatten)]
     pub(super) from: From,
     /// The file is a single message without header or magic; --message says which

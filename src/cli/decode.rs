@@ -12,6 +12,7 @@ use super::{input, source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageReader;
 use crate::json::{self, DecodeOptions};
+use crate::limits::ENTRY;
 use crate::schema::Schema;
 
 pub(super) fn run(args: &Decode, source: &SchemaArgs) -> Result<ExitCode> {
@@ -25,6 +26,7 @@ pub(super) fn run(args: &Decode, source: &SchemaArgs) -> Result<ExitCode> {
         input: args.files.input.as_deref(),
         output: args.files.output.as_deref(),
         bare: args.bare,
+        max_entry: args.max_entry,
         options,
     };
     job.run(source)
@@ -36,6 +38,7 @@ pub(super) fn show(args: &Show, source: &SchemaArgs) -> Result<ExitCode> {
         input: Some(&args.input),
         output: None,
         bare: args.bare,
+        max_entry: ENTRY,
         options: DecodeOptions::default().pretty(true).no_payload(args.nopl),
     };
     job.run(source)
@@ -47,6 +50,7 @@ struct Job<'a> {
     input: Option<&'a Path>,
     output: Option<&'a Path>,
     bare: bool,
+    max_entry: u64,
     options: DecodeOptions,
 }
 
@@ -76,6 +80,7 @@ fn decode(schema: &Schema, job: &Job<'_>, bare: Option<&str>) -> Result<ExitCode
         (None, None) => ImageReader::new(schema, input.data),
     };
     let mut reader = reader.map_err(|error| error.in_file(&from))?;
+    reader.limit_entries(job.max_entry);
     let mut output = Output::open(output)?;
     let report = json::decode(&mut reader, &mut output, options)
         .map_err(|error| output.locate(error, &from))?;

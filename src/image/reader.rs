@@ -10,7 +10,7 @@ use super::payload::{self, Pending};
 use super::start::{Start, raw_image, start};
 use crate::descriptor::ImageKind;
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{MESSAGE_DEPTH, WHOLE_ENTRY};
+use crate::limits::{ENTRY, MESSAGE_DEPTH, WHOLE_ENTRY};
 use crate::message::{self, Element, Lists, Record, Selection, Sift};
 use crate::schema::{Layout, MessageType, Schema};
 
@@ -41,7 +41,7 @@ pub struct ImageReader<R> {
     pending: Pending,
     buffer: Vec<u8>,
     /// The largest message that is read, in bytes.
-    largest: u32,
+    largest: u64,
     /// What is decoded of the messages of a type, when it is not all.
     selection: Option<(MessageType, Arc<Selection>)>,
     done: bool,
@@ -103,7 +103,7 @@ impl<R: Read> ImageReader<R> {
             count: 0,
             pending: Pending::None,
             buffer: Vec::new(),
-            largest: u32::MAX,
+            largest: ENTRY,
             selection: None,
             done: false,
         }
@@ -120,9 +120,10 @@ impl<R: Read> ImageReader<R> {
         self.selection = Some((ty, Arc::new(selection)));
     }
 
-    /// Refuses messages of more than this many bytes: for those who know what to expect.
-    pub(crate) fn limit_entries(&mut self, bytes: u64) {
-        self.largest = u32::try_from(bytes).unwrap_or(u32::MAX);
+    /// Refuses messages of more than this many bytes, instead of more than [`ENTRY`]: a message is held
+    /// in memory, and takes a multiple of its bytes there. Payloads do not count.
+    pub fn limit_entries(&mut self, bytes: u64) {
+        self.largest = bytes;
     }
 
     /// The kind of image.
@@ -369,29 +370,35 @@ impl<R: Read> ImageReader<R> {
     fn next_frame(&mut self) -> Result<Option<()>> {
         if self.layout.bare {
             self.buffer.clear();
-            let _: Result<(), u64> = self.input.append(&mut self.buffer, u64::MAX)?;
+            let most = self.largest.saturating_add(1);
+            let _: Result<(), u64> = self.input.append(&mut self.buffer, most)?;
+            if self.buffer.len() as u64 > self.largest {
+                let what = format!(
+                    "the message exceeds the {} bytes that are read here",
+                    self.largest
+                );
+                return Err(Error::new(ErrorKind::Limit(what)));
+            }
             return Ok((self.count == 1).then_some(()));
         }
         let offset = self.input.offset();
         let Some(size) = self.input.word("the size of an entry")? else {
             return Ok(None);
         };
-        if size > self.largest {
+        let length = u64::from(size);
+        if length > self.largest {
+            // A length that is wrong is said to be so, rather than too large.
+            self.step_over(length, offset)?;
             let what = format!(
-                "entry length {size} exceeds the {} that are read here",
+                "entry length {length} exceeds the {} that are read here",
                 self.largest
             );
             return Err(Error::new(ErrorKind::Limit(what)).at_offset(offset));
         }
         self.buffer.clear();
-        let read = self.input.append(&mut self.buffer, u64::from(size))?;
-        read.map(Some).map_err(|left| {
-            Error::new(ErrorKind::EntryTooLong {
-                length: u64::from(size),
-                left,
-            })
-            .at_offset(offset)
-        })
+        let read = self.input.append(&mut self.buffer, length)?;
+        read.map(Some)
+            .map_err(|left| Error::new(ErrorKind::EntryTooLong { length, left }).at_offset(offset))
     }
 
     /// Counts the entries that are left, without looking into messages that nothing depends on.
@@ -414,10 +421,13 @@ impl<R: Read> ImageReader<R> {
         let Some(size) = self.input.word("the size of an entry")? else {
             return Ok(None);
         };
-        let length = u64::from(size);
+        self.step_over(u64::from(size), offset).map(Some)
+    }
+
+    /// Steps over a message of which only the size was read, at `offset`.
+    fn step_over(&mut self, length: u64, offset: u64) -> Result<()> {
         self.input
             .skip(length)
-            .map(Some)
             .map_err(|error| match *error.kind() {
                 ErrorKind::Truncated { left, .. } => {
                     Error::new(ErrorKind::EntryTooLong { length, left }).at_offset(offset)

@@ -21,6 +21,7 @@ mod diff;
 mod edit;
 mod errors;
 mod explore;
+mod hostile;
 mod made_up;
 mod memory;
 mod names;

@@ -12,7 +12,7 @@ use super::support::wire::{self, Message};
 const LIMIT: usize = 64 << 10;
 
 /// Runs `crit` with limited memory.
-fn limited(args: &str, dir: &Path, stdin: Stdio, stdout: Stdio) -> std::process::Child {
+pub(super) fn limited(args: &str, dir: &Path, stdin: Stdio, stdout: Stdio) -> std::process::Child {
     let crit = env!("CARGO_BIN_EXE_crit");
     Command::new("sh")
         .args(["-c", &format!("ulimit -v {LIMIT}; exec {crit} {args}")])

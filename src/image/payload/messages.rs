@@ -8,7 +8,7 @@ use prost_reflect::DynamicMessage;
 use super::super::input::Input;
 use super::{Fit, Payload, ReadPayload, all_zero, misfit, pad_zeros, padding};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{self, integer, missing_fields};
+use crate::message::{self, Decoded, integer, missing_fields};
 use crate::schema::{FieldNumber, MessageType};
 
 /// One message of a SysV message queue.
@@ -34,7 +34,7 @@ fn read_head<R: Read>(
     input: &mut Input<R>,
     ty: &MessageType,
     raw: &mut Vec<u8>,
-) -> Result<DynamicMessage> {
+) -> Result<Decoded> {
     let offset = input.offset();
     let length = input.word("the size of a queued message")?.ok_or_else(|| {
         Error::new(ErrorKind::Truncated {
@@ -48,8 +48,7 @@ fn read_head<R: Read>(
     let start = raw.len();
     input.payload(raw, u64::from(length))?;
     let bytes = raw.get(start..).unwrap_or_default();
-    let decoded = message::decode(ty, bytes).map_err(|error| error.shifted(offset + 4))?;
-    Ok(decoded.message)
+    message::decode(ty, bytes).map_err(|error| error.shifted(offset + 4))
 }
 
 pub(super) fn read<R: Read>(
@@ -64,10 +63,11 @@ pub(super) fn read<R: Read>(
     let mut canonical = true;
     for _ in 0..count {
         let start = raw.len();
-        let message = read_head(input, ty, &mut raw)?;
+        let Decoded { message, complete } = read_head(input, ty, &mut raw)?;
         let mut encoded = Vec::new();
         message::encode(ty, &message, &mut encoded)?;
-        canonical &= raw.get(start + 4..) == Some(&encoded);
+        // A message that lacks a field is written as it was read, but not made anew.
+        canonical &= complete && raw.get(start + 4..) == Some(&encoded);
         let length = integer(&message, size);
         let data_at = raw.len();
         input.payload(&mut raw, length)?;
@@ -91,7 +91,7 @@ pub(super) fn skip<R: Read>(
     let mut raw = Vec::new();
     for _ in 0..count {
         raw.clear();
-        let message = read_head(input, ty, &mut raw)?;
+        let message = read_head(input, ty, &mut raw)?.message;
         let length = integer(&message, size);
         input.skip(length)?;
         input.skip(padding(length, pad))?;

@@ -1,5 +1,7 @@
 //! What all tests share: fixtures, fresh directories, the command.
 
+pub mod damage;
+pub mod properties;
 pub mod random;
 pub mod wire;
 
