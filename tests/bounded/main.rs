@@ -1,0 +1,170 @@
+//! How much memory images take that lie about their sizes and counts. A program of its own: the
+//! allocator counts what all threads take, so nothing else may run beside it.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+#[path = "../it/support/damage.rs"]
+#[allow(dead_code)] // shared with the other tests
+mod damage;
+#[path = "../it/support/properties.rs"]
+mod properties;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Mutex;
+
+use criu_images::{
+    Checkpoint, DecodeOptions, EncodeOptions, Image, ImageReader, Schema, summarize,
+};
+use peak_alloc::PeakAlloc;
+use rand::rngs::StdRng;
+use rand::{RngCore as _, SeedableRng as _};
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// One measurement at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// What reading may hold besides what it reads: a claimed length is believed a MiB at a time, and there
+/// are buffers of input and output.
+const BESIDES: usize = 3 << 19;
+
+/// The bytes held at most during a call, besides those held before it.
+fn held(call: impl FnOnce()) -> usize {
+    MEMORY.reset_peak_usage();
+    let before = MEMORY.current_usage();
+    call();
+    MEMORY.peak_usage() - before
+}
+
+/// The images among the fixtures that have messages, each content once, of up to 8 KiB.
+fn fixtures() -> Vec<Vec<u8>> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images")];
+    let mut found = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.ends_with(".img") && !name.starts_with("pages-") {
+                found.insert(std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found.retain(|image| image.len() <= 8192);
+    assert!(found.len() > 200, "{} images", found.len());
+    found.into_iter().collect()
+}
+
+/// The schema with every kind compiled: what it holds is not an image's fault.
+fn compiled() -> Schema {
+    let schema = Schema::bundled().unwrap();
+    for kind in schema.kinds().iter() {
+        let _ = schema.message_of(kind);
+    }
+    schema
+}
+
+fn decode(schema: &Schema, image: &[u8], exact: bool) {
+    let options = DecodeOptions::default().exact(exact);
+    let _ = ImageReader::new(schema, image)
+        .and_then(|mut reader| criu_images::decode(&mut reader, std::io::sink(), &options));
+}
+
+/// Calls with what may be done to an image, and the most that it held.
+fn most_held(schema: &Schema, image: &[u8]) -> usize {
+    let ways: [&dyn Fn(); 4] = [
+        &|| decode(schema, image, false),
+        &|| decode(schema, image, true),
+        &|| drop(summarize(schema, image, None)),
+        &|| drop(Image::read(schema, image)),
+    ];
+    ways.into_iter().map(held).max().unwrap_or(0)
+}
+
+#[test]
+fn an_image_that_lies_about_sizes_and_counts_takes_no_more_memory_than_an_honest_one() {
+    let _alone = ALONE.lock();
+    let schema = compiled();
+    let mut tried = 0;
+    for image in fixtures() {
+        decode(&schema, &image, true);
+        // A small message takes a multiple of its bytes: names of fields, places for values.
+        let limit = BESIDES + 110 * image.len();
+        let mut check = |changed: &[u8], at: usize| {
+            tried += 1;
+            let held = most_held(&schema, changed);
+            assert!(held < limit, "{held} bytes for {} (at {at})", image.len());
+        };
+        for at in 0..image.len().min(1024) {
+            let mut changed = image.clone();
+            let end = (at + 4).min(changed.len());
+            changed[at..end].fill(0xff);
+            check(&changed, at);
+            // The largest number there is in the place of a byte; sizes around it are right.
+            let mut changed = image.clone();
+            let [low, middle, high, _] = (at as u32).to_le_bytes();
+            damage::change_image(&mut changed, &[6, at as u8, 0, 0, low, middle, high]);
+            check(&changed, at);
+        }
+    }
+    assert!(tried > 100_000, "{tried}");
+}
+
+#[test]
+fn json_that_goes_on_and_on_takes_no_more_memory_than_its_text() {
+    let _alone = ALONE.lock();
+    let schema = compiled();
+    let deep = |open: &str| {
+        let head = r#"{"magic": "PSTREE", "entries": ["#.to_owned();
+        head + &open.repeat(10_000)
+    };
+    let texts = [
+        deep("["),
+        deep(r#"{"pid": "#),
+        r#"{"magic": "PSTREE", "entries": [{"pid": "#.to_owned() + &"9".repeat(1 << 20),
+        r#"{"magic": ""#.to_owned() + &"x".repeat(1 << 20),
+        r#"{"magic": "PSTREE", "entries": [{""#.to_owned() + &"\\u0000".repeat(1 << 18),
+    ];
+    for text in texts {
+        let held = held(|| {
+            let options = EncodeOptions::default();
+            let result = criu_images::encode(&schema, text.as_bytes(), std::io::sink(), &options);
+            assert!(result.is_err());
+        });
+        assert!(held < BESIDES + 4 * text.len(), "{held} of {}", text.len());
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_takes_no_more_than_some_megabytes_for_any_question() {
+    const LIMIT: usize = 16 << 20;
+    let _alone = ALONE.lock();
+    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images");
+    for (seed, name) in ["simple", "full-ns", "sockets", "i386", "memory", "events"]
+        .iter()
+        .enumerate()
+    {
+        let mut dump = damage::Damaged::copy_of(&images.join(name));
+        let mut random = StdRng::seed_from_u64(1000 + seed as u64);
+        for _ in 0..40 {
+            let mut recipe = [0; 24];
+            random.fill_bytes(&mut recipe);
+            dump.damage(&recipe);
+            let held = held(|| {
+                if let Ok(checkpoint) = Checkpoint::open(dump.path()) {
+                    properties::questions(&checkpoint);
+                }
+            });
+            assert!(held < LIMIT, "{name}: {held} bytes for {recipe:?}");
+        }
+    }
+}
