@@ -415,6 +415,25 @@ fn a_truncated_archive_shows_what_is_before_the_cut() {
 }
 
 #[test]
+fn an_archive_that_ends_in_the_content_of_its_last_member_is_said_to_and_without_padding_is_whole()
+{
+    let core = image("simple/core-100.img");
+    let archive = Tar::default().file("checkpoint/core-100.img", &core).0;
+    let content = 512 + core.len();
+    // The last bytes are in the block that the padding fills up.
+    for missing in [1, 2, 100, 600] {
+        let run = on(&archive[..content - missing], &["ls", "a.tar"]);
+        assert!(
+            run.stderr.contains("is truncated"),
+            "{missing}: {}",
+            run.stderr
+        );
+    }
+    assert_ne!(core.len() % 512, 0);
+    assert_eq!(on(&archive[..content], &["ls", "a.tar"]).quiet().code, 0);
+}
+
+#[test]
 fn much_in_little_is_an_error_in_bounded_memory_and_time() {
     // A quarter of a gigabyte of zeros: 67 million entries without any field.
     let mut tar = Tar::default();

@@ -23,6 +23,8 @@ pub(super) struct Members {
     at: u64,
     /// How many bytes of the last member, with its padding, are still before the next header.
     pending: u64,
+    /// How many of these are padding.
+    padding: u64,
 }
 
 /// A member, and where its content begins in the unpacked archive.
@@ -49,6 +51,7 @@ impl Members {
             input,
             at: 0,
             pending: 0,
+            padding: 0,
         }
     }
 
@@ -163,6 +166,7 @@ impl Members {
             .checked_next_multiple_of(BLOCK)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a member of 2^64 bytes"))?;
         self.pending = padded;
+        self.padding = padded - size;
         Ok(())
     }
 
@@ -170,8 +174,8 @@ impl Members {
         let pending = std::mem::take(&mut self.pending);
         let skipped = self.input.skip(pending)?;
         self.at += skipped;
-        // The padding behind the last member may be missing.
-        if skipped.saturating_add(BLOCK) <= pending {
+        // The padding behind the last member may be missing, but nothing of its content.
+        if skipped < pending.saturating_sub(self.padding) {
             return Err(truncated());
         }
         Ok(())
