@@ -121,13 +121,6 @@ fn use_schema(schema: &Schema) {
     let _ = schema.message("fuzzed_entry");
 }
 
-/// Any bytes as an archive of a checkpoint.
-pub fn archive(path: &Path) {
-    if let Ok(checkpoint) = Checkpoint::open(path) {
-        questions(&checkpoint);
-    }
-}
-
 /// Any text as a path with a value, of any image.
 pub fn path(schema: &Schema, image: &[u8], text: &str) {
     if let Ok(path) = criu_images::edit::Path::parse(text) {
