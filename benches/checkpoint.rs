@@ -8,11 +8,7 @@
 )]
 
 #[path = "support/big.rs"]
-#[allow(dead_code)] // each user makes other images
 mod big;
-#[path = "../tests/it/support/wire.rs"]
-#[allow(dead_code)] // shared with the tests, which use all of it
-mod wire;
 
 use std::hint::black_box;
 

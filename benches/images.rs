@@ -11,13 +11,9 @@
 )]
 
 #[path = "support/big.rs"]
-#[allow(dead_code)] // each user makes other images
 mod big;
 #[path = "support/fixed.rs"]
 mod fixed;
-#[path = "../tests/it/support/wire.rs"]
-#[allow(dead_code)] // shared with the tests, which use all of it
-mod wire;
 
 use std::hint::black_box;
 

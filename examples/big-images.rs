@@ -5,11 +5,7 @@
 #![allow(clippy::cast_possible_truncation, clippy::unwrap_used)]
 
 #[path = "../benches/support/big.rs"]
-#[allow(dead_code)] // each user makes other images
 mod big;
-#[path = "../tests/it/support/wire.rs"]
-#[allow(dead_code)] // shared with the tests, which use all of it
-mod wire;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};

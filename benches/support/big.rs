@@ -2,11 +2,16 @@
 //!
 //! Addresses, flags and names are like those of a real dump of a large process.
 
+#![allow(dead_code)] // each user makes other images
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use super::wire::{self, Message};
+#[path = "../../tests/it/support/wire.rs"]
+mod wire;
+
+use wire::Message;
 
 /// A generator of numbers that repeats itself: xorshift.
 struct Numbers(u64);

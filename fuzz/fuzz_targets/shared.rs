@@ -16,23 +16,20 @@ pub fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Real dumps of different content; the first byte of the input says which is damaged.
-const DUMPS: [&str; 6] = ["simple", "full-ns", "sockets", "i386", "memory", "events"];
-
 thread_local! {
     static DAMAGED: RefCell<Vec<damage::Damaged>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A real dump, damaged as the input says.
+/// A real dump, damaged as the input says; its first byte says which.
 pub fn with_damaged(input: &[u8], test: impl Fn(&criu_images::Checkpoint)) {
     let Some((which, recipe)) = input.split_first() else {
         return;
     };
     DAMAGED.with_borrow_mut(|dumps| {
         if dumps.is_empty() {
-            dumps.extend(DUMPS.map(|name| damage::Damaged::copy_of(&fixture(name))));
+            dumps.extend(damage::DUMPS.map(|name| damage::Damaged::copy_of(&fixture(name))));
         }
-        let dump = &mut dumps[usize::from(*which) % DUMPS.len()];
+        let dump = &mut dumps[usize::from(*which) % damage::DUMPS.len()];
         dump.damage(recipe);
         if let Ok(checkpoint) = criu_images::Checkpoint::open(dump.path()) {
             test(&checkpoint);

@@ -1,6 +1,7 @@
 //! How much memory images take that lie about their sizes and counts. A program of its own: the
 //! allocator counts what all threads take, so nothing else may run beside it.
 
+// What a test does not expect is a panic; numbers are made up to be cut.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::expect_used,
@@ -15,8 +16,7 @@ mod damage;
 #[path = "../it/support/properties.rs"]
 mod properties;
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use criu_images::{
@@ -44,24 +44,16 @@ fn held(call: impl FnOnce()) -> usize {
     MEMORY.peak_usage() - before
 }
 
-/// The images among the fixtures that have messages, each content once, of up to 8 KiB.
+fn images() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images")
+}
+
+/// The fixtures that have messages, of up to 8 KiB.
 fn fixtures() -> Vec<Vec<u8>> {
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images")];
-    let mut found = BTreeSet::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if path.is_dir() {
-                folders.push(path);
-            } else if name.ends_with(".img") && !name.starts_with("pages-") {
-                found.insert(std::fs::read(&path).unwrap());
-            }
-        }
-    }
+    let mut found = damage::fixtures(&images());
     found.retain(|image| image.len() <= 8192);
     assert!(found.len() > 200, "{} images", found.len());
-    found.into_iter().collect()
+    found
 }
 
 /// The schema with every kind compiled: what it holds is not an image's fault.
@@ -148,13 +140,9 @@ fn json_that_goes_on_and_on_takes_no_more_memory_than_its_text() {
 fn a_damaged_checkpoint_takes_no_more_than_some_megabytes_for_any_question() {
     const LIMIT: usize = 16 << 20;
     let _alone = ALONE.lock();
-    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images");
-    for (seed, name) in ["simple", "full-ns", "sockets", "i386", "memory", "events"]
-        .iter()
-        .enumerate()
-    {
-        let mut dump = damage::Damaged::copy_of(&images.join(name));
-        let mut random = StdRng::seed_from_u64(1000 + seed as u64);
+    for (seed, name) in (1000..).zip(damage::DUMPS) {
+        let mut dump = damage::Damaged::copy_of(&images().join(name));
+        let mut random = StdRng::seed_from_u64(seed);
         for _ in 0..40 {
             let mut recipe = [0; 24];
             random.fill_bytes(&mut recipe);

@@ -1,7 +1,6 @@
 //! Images and checkpoints that are damaged, or made to do damage: answers or errors, never a panic,
 //! and what is read once comes back as it was. The same properties are fuzzed (fuzz/).
 
-use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,28 +9,13 @@ use criu_images::{Checkpoint, DecodeOptions, ImageReader, Schema};
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngCore as _, SeedableRng as _};
 
-use super::streaming::limited;
-use super::support::damage::{Damaged, change_image};
+use super::support::damage::{self, DUMPS, Damaged, change_image};
 use super::support::wire::{self, Message};
-use super::support::{crit_in, fresh_dir, images, properties};
+use super::support::{crit_in, fresh_dir, images, limited, properties};
 
-/// The images among the fixtures that have messages, each content once.
+/// The fixtures that have messages.
 fn fixtures() -> Vec<Vec<u8>> {
-    let mut folders = vec![images()];
-    let mut found = BTreeSet::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if path.is_dir() {
-                folders.push(path);
-            } else if name.ends_with(".img") && !name.starts_with("pages-") {
-                found.insert(std::fs::read(&path).unwrap());
-            }
-        }
-    }
-    assert!(found.len() > 200, "{} images", found.len());
-    found.into_iter().collect()
+    damage::fixtures(&images())
 }
 
 /// Calls `test` with each of these, on as many threads as there are processors.
@@ -46,6 +30,14 @@ fn on_all_processors<T: Sync>(items: &[T], test: impl Fn(&T) + Sync) {
                 }
             });
         }
+    });
+}
+
+/// The same with the fixtures that have messages, each with random numbers that are the same at every run.
+fn on_fixtures_at_random(test: impl Fn(&[u8], &mut StdRng) + Sync) {
+    let fixtures: Vec<_> = fixtures().into_iter().zip(0u64..).collect();
+    on_all_processors(&fixtures, |(image, seed)| {
+        test(image, &mut StdRng::seed_from_u64(*seed));
     });
 }
 
@@ -154,11 +146,9 @@ fn varint(number: u64) -> Vec<u8> {
 #[test]
 fn an_image_whose_entries_are_changed_is_an_error_or_comes_back_as_it_is() {
     let schema = Schema::bundled().unwrap();
-    let fixtures: Vec<_> = fixtures().into_iter().enumerate().collect();
-    on_all_processors(&fixtures, |(number, image)| {
-        let mut random = StdRng::seed_from_u64(*number as u64);
+    on_fixtures_at_random(|image, random| {
         for _ in 0..60 {
-            let mut changed = image.clone();
+            let mut changed = image.to_vec();
             for _ in 0..random.random_range(1..4) {
                 let mut recipe = [0; 40];
                 random.fill_bytes(&mut recipe);
@@ -172,11 +162,9 @@ fn an_image_whose_entries_are_changed_is_an_error_or_comes_back_as_it_is() {
 #[test]
 fn json_that_is_damaged_is_an_error_or_an_image() {
     let schema = Schema::bundled().unwrap();
-    let fixtures: Vec<_> = fixtures().into_iter().enumerate().collect();
-    on_all_processors(&fixtures, |(number, image)| {
-        let mut random = StdRng::seed_from_u64(*number as u64);
+    on_fixtures_at_random(|image, random| {
         let mut json = Vec::new();
-        let Ok(mut reader) = ImageReader::new(&schema, &image[..]) else {
+        let Ok(mut reader) = ImageReader::new(&schema, image) else {
             return;
         };
         criu_images::decode(&mut reader, &mut json, &DecodeOptions::default()).unwrap();
@@ -207,8 +195,7 @@ fn json_that_is_damaged_is_an_error_or_an_image() {
 
 #[test]
 fn a_checkpoint_that_is_damaged_has_answers_or_errors_for_every_question() {
-    let dumps = ["simple", "full-ns", "sockets", "i386", "memory", "events"];
-    let dumps: Vec<_> = dumps.iter().zip(0u64..).collect();
+    let dumps: Vec<_> = DUMPS.iter().zip(0u64..).collect();
     on_all_processors(&dumps, |(name, seed)| {
         let mut dump = Damaged::copy_of(&images().join(name));
         let mut random = StdRng::seed_from_u64(*seed);

@@ -5,23 +5,8 @@ use std::io::{BufWriter, Seek, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::support::fresh_dir;
 use super::support::wire::{self, Message};
-
-/// Address space that the command may use, in KiB: program, libraries and stacks included.
-const LIMIT: usize = 64 << 10;
-
-/// Runs `crit` with limited memory.
-pub(super) fn limited(args: &str, dir: &Path, stdin: Stdio, stdout: Stdio) -> std::process::Child {
-    let crit = env!("CARGO_BIN_EXE_crit");
-    Command::new("sh")
-        .args(["-c", &format!("ulimit -v {LIMIT}; exec {crit} {args}")])
-        .current_dir(dir)
-        .stdin(stdin)
-        .stdout(stdout)
-        .spawn()
-        .unwrap()
-}
+use super::support::{fresh_dir, limited};
 
 /// Decodes `in.img` and encodes the output, through a pipe: the result is the same file.
 fn through_a_pipe(dir: &Path, decode: &str) {

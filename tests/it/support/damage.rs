@@ -1,7 +1,30 @@
 //! Checkpoints damaged as bytes say, by a fuzzer or by chance: fields, entries and files changed such
 //! that framing stays as it is, or does not.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+/// Fixtures of different content that are damaged: whole dumps.
+pub const DUMPS: [&str; 6] = ["simple", "full-ns", "sockets", "i386", "memory", "events"];
+
+/// The images below a folder of fixtures that have messages, each content once.
+pub fn fixtures(folder: &Path) -> Vec<Vec<u8>> {
+    let mut folders = vec![folder.to_owned()];
+    let mut found = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.ends_with(".img") && !name.starts_with("pages-") {
+                found.insert(std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    assert!(found.len() > 200, "{} images", found.len());
+    found.into_iter().collect()
+}
 
 /// A copy of a fixture in a folder of its own, whose images can be damaged again and again.
 pub struct Damaged {

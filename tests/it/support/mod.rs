@@ -70,6 +70,21 @@ pub fn crit_in(dir: &Path, args: &[&str], input: &[u8]) -> Run {
     }
 }
 
+/// Address space that the command may use, in KiB: program, libraries and stacks included.
+const LIMIT: usize = 64 << 10;
+
+/// Runs `crit` with limited memory.
+pub fn limited(args: &str, dir: &Path, stdin: Stdio, stdout: Stdio) -> std::process::Child {
+    let crit = env!("CARGO_BIN_EXE_crit");
+    Command::new("sh")
+        .args(["-c", &format!("ulimit -v {LIMIT}; exec {crit} {args}")])
+        .current_dir(dir)
+        .stdin(stdin)
+        .stdout(stdout)
+        .spawn()
+        .unwrap()
+}
+
 /// Runs `crit` with these arguments among the fixtures.
 pub fn crit(args: &[&str], input: &[u8]) -> Run {
     crit_in(&images(), args, input)
