@@ -13,6 +13,7 @@ mod member;
 mod stats;
 mod store;
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, Read};
@@ -163,7 +164,7 @@ impl Checkpoint {
     ///
     /// The directory can't be read.
     pub fn image_names(&self) -> Result<Vec<String>> {
-        let mut names = Vec::new();
+        let mut names = BTreeMap::new();
         for member in self.store.members(&self.base)? {
             let name = member
                 .name
@@ -178,11 +179,11 @@ impl Checkpoint {
                 MemberKind::Link(_) => self.size(name)?.is_some(),
                 _ => false,
             };
-            if is_file {
-                names.push(name.to_owned());
-            }
+            // Of members that stand twice, the last counts.
+            names.insert(name.to_owned(), is_file);
         }
-        Ok(names)
+        let files = names.into_iter().filter(|(_, is_file)| *is_file);
+        Ok(files.map(|(name, _)| name).collect())
     }
 
     /// The files among the images whose names are those of images: not what editors and people put

@@ -13,6 +13,7 @@ mod address;
 mod base64;
 mod decode;
 mod encode;
+mod float;
 mod integer;
 mod options;
 mod out;

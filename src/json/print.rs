@@ -4,7 +4,7 @@ use prost_reflect::{DynamicMessage, Value};
 
 use super::options::DecodeOptions;
 use super::out::Out;
-use super::{address, integer, quopri, unknown};
+use super::{address, float, integer, quopri, unknown};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::WARNINGS;
 use crate::message::{Element, Lists, each_element, missing_fields, present, unknown_fields};
@@ -208,8 +208,8 @@ impl<'a> Printer<'a> {
                 Some(name) => out.quoted(name),
                 None => out.number(*v),
             },
-            (Value::F32(v), _) => float(out, f64::from(*v), &serde_json::to_string(v)),
-            (Value::F64(v), _) => float(out, *v, &serde_json::to_string(v)),
+            (Value::F32(v), _) => float::print_float(out, *v),
+            (Value::F64(v), _) => float::print_double(out, *v),
             (Value::Bytes(bytes), FieldKind::String) => match std::str::from_utf8(bytes) {
                 Ok(text) => out.string(text),
                 Err(_) => {
@@ -268,15 +268,5 @@ impl<'a> Printer<'a> {
         };
         let text = integer::pretty(value, hint);
         text.inspect(|text| out.string(text)).is_some()
-    }
-}
-
-/// JSON has no word for these, so they are strings, spelled as Python spells them.
-fn float(out: &mut Out<'_>, value: f64, shortest: &serde_json::Result<String>) {
-    match shortest {
-        Ok(text) if value.is_finite() => out.raw(text),
-        _ if value.is_nan() => out.quoted("NaN"),
-        _ if value > 0.0 => out.quoted("Infinity"),
-        _ => out.quoted("-Infinity"),
     }
 }

@@ -3,7 +3,7 @@
 use prost_reflect::Value;
 
 use super::options::Dialect;
-use super::{address, base64, integer, quopri};
+use super::{address, base64, float, integer, quopri};
 use crate::error::nearest;
 use crate::schema::{EnumType, Field, FieldKind};
 
@@ -72,14 +72,19 @@ pub(super) fn read(
             Json::Integer(v) if lenient => Ok(Value::Bool(*v != 0)),
             _ => Err(refuse()),
         },
-        FieldKind::Float => float(json)
-            .map(|v| {
-                #[allow(clippy::cast_possible_truncation)] // it was printed from a float
-                let v = v as f32;
-                Value::F32(v)
-            })
-            .ok_or_else(refuse),
-        FieldKind::Double => float(json).map(Value::F64).ok_or_else(refuse),
+        FieldKind::Float => match json {
+            Json::Text(text) => float::parse_float(text),
+            #[allow(clippy::cast_possible_truncation)] // it was printed from a float
+            _ => number(json).map(|v| v as f32),
+        }
+        .map(Value::F32)
+        .ok_or_else(refuse),
+        FieldKind::Double => match json {
+            Json::Text(text) => float::parse_double(text),
+            _ => number(json),
+        }
+        .map(Value::F64)
+        .ok_or_else(refuse),
         FieldKind::String => match json {
             Json::Text(text) => Ok(Value::Bytes(text.as_bytes().to_vec().into())),
             Json::Bytes(text) => Ok(Value::Bytes(base64::decode(text, false)?.into())),
@@ -133,14 +138,11 @@ pub(super) fn read(
     }
 }
 
-fn float(json: &Json<'_>) -> Option<f64> {
+fn number(json: &Json<'_>) -> Option<f64> {
     match json {
         Json::Float(v) => Some(*v),
         #[allow(clippy::cast_precision_loss)] // as JSON's numbers are defined
         Json::Integer(v) => Some(*v as f64),
-        Json::Text("NaN") => Some(f64::NAN),
-        Json::Text("Infinity") => Some(f64::INFINITY),
-        Json::Text("-Infinity") => Some(f64::NEG_INFINITY),
         _ => None,
     }
 }

@@ -325,6 +325,22 @@ fn an_archive_with_its_pre_dump_is_followed_inside_and_without_it_said() {
 }
 
 #[test]
+fn of_members_with_one_name_the_last_counts_whatever_it_is() {
+    let pstree = image("i386/pstree.img");
+    let tar = Tar::default()
+        .file("checkpoint/pstree.img", &pstree)
+        .file("checkpoint/core-100.img", b"a file")
+        .special("checkpoint/core-100.img", b'5', "")
+        .special("checkpoint/fs-100.img", b'6', "")
+        .file("checkpoint/fs-100.img", b"a file");
+    let dir = fresh_dir();
+    let path = dir.path().join("a.tar");
+    fs::write(&path, tar.end()).unwrap();
+    let names = Checkpoint::open(&path).unwrap().image_names().unwrap();
+    assert_eq!(names, ["fs-100.img", "pstree.img"]);
+}
+
+#[test]
 fn hostile_members_are_neither_followed_nor_written_nor_believed() {
     let pstree = image("i386/pstree.img");
     let long = "n".repeat(60_000);

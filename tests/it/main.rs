@@ -23,6 +23,7 @@ mod errors;
 mod explore;
 mod hostile;
 mod made_up;
+mod made_up_schemas;
 mod memory;
 mod names;
 mod readme;

@@ -3,6 +3,7 @@
 pub mod damage;
 pub mod properties;
 pub mod random;
+pub mod random_schema;
 pub mod wire;
 
 use std::io::Write;
