@@ -373,11 +373,7 @@ impl<R: Read> ImageReader<R> {
             let most = self.largest.saturating_add(1);
             let _: Result<(), u64> = self.input.append(&mut self.buffer, most)?;
             if self.buffer.len() as u64 > self.largest {
-                let what = format!(
-                    "the message exceeds the {} bytes that are read here",
-                    self.largest
-                );
-                return Err(Error::new(ErrorKind::Limit(what)));
+                return Err(self.too_large("the message"));
             }
             return Ok((self.count == 1).then_some(()));
         }
@@ -389,16 +385,27 @@ impl<R: Read> ImageReader<R> {
         if length > self.largest {
             // A length that is wrong is said to be so, rather than too large.
             self.step_over(length, offset)?;
-            let what = format!(
-                "entry length {length} exceeds the {} that are read here",
-                self.largest
-            );
-            return Err(Error::new(ErrorKind::Limit(what)).at_offset(offset));
+            let what = format!("entry length {length}");
+            return Err(self.too_large(&what).at_offset(offset));
         }
         self.buffer.clear();
         let read = self.input.append(&mut self.buffer, length)?;
         read.map(Some)
             .map_err(|left| Error::new(ErrorKind::EntryTooLong { length, left }).at_offset(offset))
+    }
+
+    fn too_large(&self, what: &str) -> Error {
+        let what = format!(
+            "{what} exceeds the {} bytes that are read here",
+            self.largest
+        );
+        let error = Error::new(ErrorKind::Limit(what));
+        // Whoever set another limit knows of it.
+        if self.largest == ENTRY {
+            error.with_hint("`crit decode --max-entry BYTES` reads larger messages")
+        } else {
+            error
+        }
     }
 
     /// Counts the entries that are left, without looking into messages that nothing depends on.

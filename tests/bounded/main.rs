@@ -156,3 +156,98 @@ fn a_damaged_checkpoint_takes_no_more_than_some_megabytes_for_any_question() {
         }
     }
 }
+
+/// A ghost file's image whose content is a GiB, made as it is read.
+struct Gib {
+    head: Vec<u8>,
+    at: u64,
+}
+
+const GIB: u64 = 1 << 30;
+
+impl Gib {
+    fn new() -> Self {
+        // ghost_file_entry of images/ghost-file.proto: uid, gid, mode; nothing else is required.
+        let message = [0x08, 0, 0x10, 0, 0x18, 0xa4, 0x03];
+        let mut head = [0x5456_4319u32.to_le_bytes(), 0x5258_3605u32.to_le_bytes()].concat();
+        head.extend((message.len() as u32).to_le_bytes());
+        head.extend(message);
+        Gib { head, at: 0 }
+    }
+
+    fn len(&self) -> u64 {
+        self.head.len() as u64 + GIB
+    }
+
+    /// Eight bytes are the same only in places 8 GiB apart.
+    fn byte(&self, at: u64) -> u8 {
+        match self.head.get(at as usize) {
+            Some(byte) => *byte,
+            None => (at / 8).to_le_bytes()[(at % 8) as usize],
+        }
+    }
+}
+
+impl std::io::Read for Gib {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = (self.len() - self.at).min(buffer.len() as u64);
+        for (place, at) in buffer.iter_mut().zip(self.at..self.at + count) {
+            *place = self.byte(at);
+        }
+        self.at += count;
+        Ok(count as usize)
+    }
+}
+
+/// Takes what a [`Gib`] gives, and nothing else.
+impl std::io::Write for Gib {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        assert!(self.at + bytes.len() as u64 <= self.len(), "too long");
+        for (byte, at) in bytes.iter().zip(self.at..) {
+            assert_eq!(*byte, self.byte(at), "at {at}");
+        }
+        self.at += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_payload_of_a_gib_goes_to_json_and_back_in_a_few_megabytes() {
+    let _alone = ALONE.lock();
+    let schema = compiled();
+    let held = held(|| {
+        let (json, to_json) = std::io::pipe().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut reader = ImageReader::new(&schema, Gib::new()).unwrap();
+                criu_images::decode(&mut reader, to_json, &DecodeOptions::default()).unwrap();
+            });
+            let mut back = Gib::new();
+            let options = EncodeOptions::default();
+            criu_images::encode(&schema, json, &mut back, &options).unwrap();
+            assert_eq!(back.at, back.len());
+        });
+    });
+    assert!(held < 8 << 20, "{held}");
+}
+
+#[test]
+fn a_name_of_a_gib_is_an_error_that_is_held_nowhere() {
+    let _alone = ALONE.lock();
+    let schema = compiled();
+    let mut image = Gib::new();
+    // A pstree entry of a GiB: the size is right, the message is too large for the limit.
+    image.head = [0x5456_4319u32.to_le_bytes(), 0x5027_3030u32.to_le_bytes()].concat();
+    image.head.extend((GIB as u32).to_le_bytes());
+    let held = held(|| {
+        let mut reader = ImageReader::new(&schema, image).unwrap();
+        let result = criu_images::decode(&mut reader, std::io::sink(), &DecodeOptions::default());
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains("exceeds the 268435456 bytes"), "{error}");
+    });
+    assert!(held < BESIDES, "{held}");
+}

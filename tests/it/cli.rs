@@ -288,10 +288,20 @@ fn an_output_keeps_its_mode_and_links_are_followed() {
 }
 
 #[test]
-fn a_device_is_written_to_and_not_replaced() {
+fn a_device_or_a_fifo_is_written_to_and_not_replaced() {
     let run = crit(&["decode", "-i", IMAGE, "-o", "/dev/null"], b"").quiet();
     assert_eq!(run.stdout, b"");
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    let dir = fresh_dir();
+    let fifo = dir.path().join("fifo");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| fs::read_to_string(&fifo).unwrap());
+        crit_in(dir.path(), &["decode", "-o", "fifo"], &image(IMAGE)).quiet();
+        assert_eq!(reader.join().unwrap(), golden(".json"));
+    });
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -130,10 +130,11 @@ fn a_message_larger_than_the_limit_is_refused_in_little_memory() {
     );
     assert!(
         run.stderr
-            .contains("exceeds the 268435456 that are read here"),
+            .contains("exceeds the 268435456 bytes that are read here"),
         "{}",
         run.stderr
     );
+    assert!(run.stderr.contains("hint: `crit decode --max-entry"));
     assert!(!dir.path().join("out.json").exists());
 }
 
