@@ -76,6 +76,8 @@ mod parallel;
 #[cfg(feature = "cli")]
 mod render;
 pub mod replace;
+#[cfg(feature = "cli")]
+pub mod report;
 mod schema;
 mod text;
 
@@ -90,8 +92,8 @@ pub use image::{
     Entry, Head, Image, ImageReader, ImageWriter, Payload, QueuedMessage, Summary, summarize,
 };
 pub use json::{
-    DecodeOptions, DecodeReport, Dialect, EncodeOptions, EncodeReport, Recoded, decode, encode,
-    recode,
+    DecodeOptions, DecodeReport, Dialect, EncodeOptions, EncodeReport, Recoded, decode,
+    decode_lines, encode, recode,
 };
 pub use schema::{
     Change, Contents, EnumInfo, ExportedSet, FieldInfo, Finding, KindInfo, MessageInfo,

@@ -8,6 +8,8 @@ use super::check::Check;
 use super::coredump::Coredump;
 use super::diff::Diff;
 use super::edit::Edit;
+use super::examples;
+use super::export::Export;
 use super::get::Get;
 use super::mem::Mem;
 use super::options::{From, InOut, Json, SchemaArgs, path};
@@ -22,12 +24,19 @@ use super::set::Set;
     disable_version_flag = true,
     disable_help_subcommand = true,
     args_override_self = true,
-    infer_long_args = true
+    infer_long_args = true,
+    after_help = examples::CRIT
 )]
 pub(super) struct Args {
     /// Print the version
     #[arg(long)]
     pub(super) version: bool,
+    /// Say nothing on stderr but errors
+    #[arg(short = 'q', long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Say on stderr which schema is used, and how long it took
+    #[arg(short = 'v', long, global = true)]
+    pub(super) verbose: bool,
     #[command(flatten)]
     pub(super) schema: SchemaArgs,
     #[command(subcommand)]
@@ -37,56 +46,105 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Convert an image to JSON
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::DECODE)]
     Decode(Decode),
     /// Convert JSON to an image
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::ENCODE)]
     Encode(Encode),
     /// Print an image as JSON for people: `decode --pretty` to the terminal
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::SHOW)]
     Show(Show),
     /// Print the kind of an image and the number of its entries
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::INFO)]
     Info(Info),
     /// Explore a checkpoint: processes, descriptors, memory, sockets, ...
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::X)]
     X(Explore),
     /// Print the statistics of a dump and of a restore
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::STATS)]
     Stats(OneCheckpoint),
     /// List the files of a checkpoint, or several checkpoints
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::LS)]
     Ls(List),
     /// Print values of an image by their paths
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::GET)]
     Get(Get),
     /// Change values of an image by their paths, in place
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::SET)]
     Set(Set),
     /// Edit an image as pretty JSON, in the editor that VISUAL or EDITOR names
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::EDIT)]
     Edit(Edit),
     /// Tell what differs between two images or two checkpoints; exit code 1 when something does
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::DIFF)]
     Diff(Diff),
     /// Replace an address, a path, a name, a user or a cgroup in all images of a checkpoint
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::REPLACE)]
     Replace(Replace),
     /// Check that images come back byte for byte from their JSON; exit code 1 when one does not
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::RECODE)]
     Recode(Recode),
     /// Check that checkpoints are sound, before `criu restore` does; exit code 1 when one is not
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::CHECK)]
     Check(Check),
     /// Look into the memory of tasks: sizes, areas, bytes, strings, search; change bytes
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::MEM)]
     Mem(Mem),
     /// Write ELF core files of the tasks, for gdb and lldb
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::COREDUMP)]
     Coredump(Coredump),
     /// Look at schemas: which magic stands for which message, what changed between two CRIUs
-    #[command(args_override_self = true, infer_long_args = true, subcommand)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::SCHEMA, subcommand)]
     Schema(SchemaCommand),
+    /// Write entries of many checkpoints as JSON lines, for DuckDB, Spark, ClickHouse, jq
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::EXPORT)]
+    Export(Export),
+    /// Write a page about a checkpoint, for a browser: one file that needs nothing else
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::REPORT)]
+    Report(Page),
+    /// Print the manual page of a command, or write those of all
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::MAN)]
+    Man(Man),
+    /// Print completions for a shell; they know the commands, and the magics and messages of the schema
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::COMPLETIONS)]
+    Completions(Completions),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Page {
+    /// A directory of images, or a container engine's archive of one
+    #[arg(value_name = "DIR|ARCHIVE")]
+    pub(super) checkpoint: PathBuf,
+    /// Write to this file instead of stdout
+    #[arg(short = 'o', long = "out", alias = "output", value_name = "FILE", value_parser = path())]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Man {
+    /// The command (without: crit itself), such as `decode` or `schema show`
+    pub(super) command: Vec<String>,
+    /// Write a page for each command into this directory
+    #[arg(
+        short = 'o',
+        long = "out",
+        value_name = "DIR",
+        conflicts_with = "command"
+    )]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Completions {
+    /// The shell
+    pub(super) shell: Shell,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 #[derive(Debug, Subcommand)]
@@ -151,6 +209,9 @@ pub(super) struct SchemaExport {
 pub(super) struct Decode {
     #[command(flatten)]
     pub(super) files: InOut,
+    /// Every image of this checkpoint, each into a file NAME.json in the directory of -o
+    #[arg(short = 'd', long, value_name = "DIR|ARCHIVE", requires = "output", conflicts_with_all = ["input", "from", "bare"])]
+    pub(super) dir: Option<PathBuf>,
     /// Over several lines, and numbers in the form of their field: hex, flags, device numbers, IPs
     #[arg(long)]
     pub(super) pretty: bool,
@@ -185,6 +246,9 @@ pub(super) enum BigInts {
 pub(super) struct Encode {
     #[command(flatten)]
     pub(super) files: InOut,
+    /// Every file NAME.json in this directory, each into an image NAME in the directory of -o
+    #[arg(short = 'd', long, value_name = "DIR", requires = "output", conflicts_with_all = ["input"])]
+    pub(super) dir: Option<PathBuf>,
     /// Take more of what upstream's crit takes: unknown and doubled keys, missing required fields, payloads
     /// of another length, fractions, numbers as Python reads them, loose base64
     #[arg(long)]

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::options::{Json, SchemaArgs};
 use super::output::{Output, print};
 use super::progress::Progress;
-use super::report::{report, say, warn};
+use super::report::{caution, report, warn};
 use super::source;
 use crate::checkpoint::Checkpoint;
 use crate::coredump::CoreDump;
@@ -117,9 +117,7 @@ fn wanted(explorer: &Explorer<'_>, pid: Option<u32>) -> Result<Vec<Task>> {
         .collect();
     for task in wanted.iter().filter(|task| !task.has_resources()) {
         let pid = task.pid;
-        say(&format!(
-            "crit: warning: {name}: task {pid} has ended: it has no memory"
-        ));
+        caution(&format!("{name}: task {pid} has ended: it has no memory"));
     }
     if living.is_empty() {
         let mut tasks = explorer.tasks()?.iter();
@@ -154,7 +152,7 @@ fn write(
         Some(file) => {
             // It holds all that the task had in memory: nobody else's business, as the kernel has it.
             let private = file.set_permissions(Permissions::from_mode(0o600));
-            let mut progress = Progress::new("writing", core.memory_bytes());
+            let progress = Progress::new("writing", core.memory_bytes());
             private
                 .map_err(Error::writing)
                 .and_then(|()| core.write(file, &mut |count| progress.add(count)))
@@ -166,7 +164,7 @@ fn write(
     warn(&memory.warnings(), 0, checkpoint.name());
     for gap in core.gaps() {
         let (name, pid) = (printable(checkpoint.name()), task.pid);
-        say(&format!("crit: warning: {name}: core.{pid}: {gap}"));
+        caution(&format!("{name}: core.{pid}: {gap}"));
     }
     Ok(Written {
         pid: task.pid,

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use super::args::{BigInts, Decode, Show};
 use super::options::{From, SchemaArgs};
 use super::output::Output;
-use super::report::{say, warn};
-use super::{input, source};
+use super::report::{caution, hint, warn};
+use super::{input, source, whole};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageReader;
-use crate::json::{self, DecodeOptions};
+use crate::json::{self, DecodeOptions, DecodeReport};
 use crate::limits::ENTRY;
 use crate::schema::Schema;
 
@@ -21,6 +21,10 @@ pub(super) fn run(args: &Decode, source: &SchemaArgs) -> Result<ExitCode> {
         .no_payload(args.nopl)
         .quote_big_ints(args.big_ints == BigInts::String)
         .exact(args.exact);
+    if let (Some(dir), Some(output)) = (&args.dir, &args.files.output) {
+        let schema = source::schema(source)?;
+        return whole::decode(&schema, dir, output, &options, args.max_entry);
+    }
     let job = Job {
         from: &args.from,
         input: args.files.input.as_deref(),
@@ -88,23 +92,26 @@ fn decode(schema: &Schema, job: &Job<'_>, bare: Option<&str>) -> Result<ExitCode
         output.write_all(b"\n").map_err(|e| output.error(e))?;
     }
     output.commit()?;
+    tell(&report, &from);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says what was odd about an image.
+pub(super) fn tell(report: &DecodeReport, from: &str) {
     if report.unknown_fields > 0 {
         let fields = match report.unknown_fields {
             1 => "1 field that the schema lacks was".to_owned(),
             n => format!("{n} fields that the schema lacks were"),
         };
-        say(&format!(
-            "crit: warning: {from}: {fields} kept under @unknown"
-        ));
-        say("hint: --schema-dir with a checkout of the CRIU that wrote the image names them");
+        caution(&format!("{from}: {fields} kept under @unknown"));
+        hint("--schema-dir with a checkout of the CRIU that wrote the image names them");
     }
-    warn(&report.warnings, report.more_warnings, &from);
+    warn(&report.warnings, report.more_warnings, from);
     if report
         .warnings
         .iter()
         .any(|warning| warning.message.starts_with("required field"))
     {
-        say("hint: `crit encode` writes such an image with --lenient");
+        hint("`crit encode` writes such an image with --lenient");
     }
-    Ok(ExitCode::SUCCESS)
 }

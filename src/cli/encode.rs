@@ -5,21 +5,24 @@ use std::process::ExitCode;
 use super::args::{Dialect, Encode};
 use super::options::SchemaArgs;
 use super::output::Output;
-use super::{input, source};
+use super::{input, source, whole};
 use crate::error::Result;
 use crate::json::{self, EncodeOptions};
 
 pub(super) fn run(args: &Encode, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
-    let input = input::open(args.files.input.as_deref())?;
-    let from = input.label().to_owned();
-    let mut output = Output::open(args.files.output.as_deref())?;
     let options = EncodeOptions::default()
         .lenient(args.lenient)
         .dialect(match args.dialect {
             Dialect::Criu => json::Dialect::Criu,
             Dialect::Go => json::Dialect::Go,
         });
+    if let (Some(dir), Some(output)) = (&args.dir, &args.files.output) {
+        return whole::encode(&schema, dir, output, &options);
+    }
+    let input = input::open(args.files.input.as_deref())?;
+    let from = input.label().to_owned();
+    let mut output = Output::open(args.files.output.as_deref())?;
     json::encode(&schema, input.data, &mut output, &options)
         .map_err(|error| output.locate(error, &from))?;
     output.commit()?;

@@ -55,7 +55,7 @@ pub(super) fn run(args: &List, source: &SchemaArgs) -> Result<ExitCode> {
 }
 
 /// The archives in a folder; `None` when the path is no folder, or a checkpoint itself.
-fn archives(path: &Path) -> Result<Option<Vec<PathBuf>>> {
+pub(super) fn archives(path: &Path) -> Result<Option<Vec<PathBuf>>> {
     let named = |error: std::io::Error| Error::from(error).in_file(path.display().to_string());
     if !fs::metadata(path).map_err(named)?.is_dir() {
         return Ok(None);

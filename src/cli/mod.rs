@@ -4,18 +4,23 @@ mod args;
 mod backup;
 mod beside;
 mod check;
+mod completions;
 mod coredump;
 mod decode;
 mod diff;
 mod edit;
 mod encode;
+mod examples;
+mod export;
 mod get;
 mod info;
 mod input;
 mod ls;
+mod man;
 mod mem;
 mod options;
 mod output;
+mod page;
 mod progress;
 mod recode;
 mod replace;
@@ -24,17 +29,19 @@ mod schema;
 mod set;
 mod source;
 mod stats;
+mod whole;
 mod x;
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::Parser as _;
 
 use crate::error::Result;
 use args::{Args, Command};
 use output::Output;
-use report::{report, say};
+use report::{Verbosity, detail, has_colour, hint, report, say, set_verbosity};
 
 /// Runs the command that the process was started with.
 ///
@@ -42,7 +49,17 @@ use report::{report, say};
 #[must_use]
 pub fn run() -> ExitCode {
     let result = match Args::try_parse() {
-        Ok(args) => dispatch(&args),
+        Ok(args) => {
+            set_verbosity(match (args.quiet, args.verbose) {
+                (true, _) => Verbosity::Quiet,
+                (_, true) => Verbosity::Verbose,
+                _ => Verbosity::Normal,
+            });
+            let started = Instant::now();
+            let result = dispatch(&args);
+            detail(&format!("{:.3} s", started.elapsed().as_secs_f64()));
+            result
+        }
         Err(error) => usage(&error),
     };
     match result {
@@ -58,8 +75,13 @@ pub fn run() -> ExitCode {
 
 /// Help goes to stdout; a mistake on the command line is said as any other error.
 fn usage(error: &clap::Error) -> Result<ExitCode> {
-    let text = error.render().to_string();
+    let text = error.render();
     if !error.use_stderr() {
+        let text = if has_colour(std::io::stdout().is_terminal()) {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        };
         let mut output = Output::open(None)?;
         output
             .write_all(text.as_bytes())
@@ -67,6 +89,7 @@ fn usage(error: &clap::Error) -> Result<ExitCode> {
         output.commit()?;
         return Ok(ExitCode::SUCCESS);
     }
+    let text = text.to_string();
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
     let first = lines.next().unwrap_or_default();
     say(&format!(
@@ -75,7 +98,7 @@ fn usage(error: &clap::Error) -> Result<ExitCode> {
     ));
     for line in lines {
         match line.trim().strip_prefix("tip: ") {
-            Some(tip) => say(&format!("hint: {tip}")),
+            Some(tip) => hint(tip),
             None => say(line),
         }
     }
@@ -107,6 +130,10 @@ fn dispatch(args: &Args) -> Result<ExitCode> {
         Some(Command::Coredump(coredump)) => coredump::run(coredump, &args.schema),
         Some(Command::Mem(mem)) => mem::run(mem, &args.schema),
         Some(Command::Schema(command)) => schema::run(command, &args.schema),
+        Some(Command::Export(export)) => export::run(export, &args.schema),
+        Some(Command::Report(page)) => page::run(page, &args.schema),
+        Some(Command::Man(man)) => man::run(man),
+        Some(Command::Completions(completions)) => completions::run(completions, &args.schema),
         None => {
             // As upstream: a usage line, not the whole help.
             let mut command = <Args as clap::CommandFactory>::command();

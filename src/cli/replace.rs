@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::backup::Backup;
 use super::options::{Json, SchemaArgs};
 use super::output::{Output, print};
-use super::report::{say, warn};
+use super::report::{caution, warn};
 use super::set::differences;
 use super::source;
 use crate::checkpoint::Checkpoint;
@@ -122,9 +122,7 @@ pub(super) fn run(args: &Replace, source: &SchemaArgs) -> Result<ExitCode> {
             return Err(error.with_hint("nothing was changed"));
         }
         let name = printable(checkpoint.name());
-        say(&format!(
-            "crit: warning: {name}: {what}: what it becomes is there already"
-        ));
+        caution(&format!("{name}: {what}: what it becomes is there already"));
     }
     let mentioned = mentions(&checkpoint, &replacements)?;
     for (path, _) in &outputs {
@@ -136,9 +134,7 @@ pub(super) fn run(args: &Replace, source: &SchemaArgs) -> Result<ExitCode> {
     for mention in &mentioned {
         let file = printable(&folder.join(&mention.file).display().to_string());
         let text = printable(&mention.text);
-        say(&format!(
-            "crit: warning: {file}: it mentions {text}, and is as it was"
-        ));
+        caution(&format!("{file}: it mentions {text}, and is as it was"));
     }
     let answer = Answer { changed, mentioned };
     print(args.json.json.then_some(&answer), || text(&answer))?;

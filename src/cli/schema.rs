@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::args::{SchemaCheck, SchemaCommand, SchemaDiff, SchemaExport, SchemaShow};
 use super::options::SchemaArgs;
 use super::output::{Output, print};
-use super::report::say;
+use super::report::caution;
 use super::source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::render::{Table, printable};
@@ -33,7 +33,7 @@ fn list(schema: &Schema, json: bool) -> Result<ExitCode> {
         .filter_map(|kind| kind.error.as_ref())
         .collect::<BTreeSet<_>>()
     {
-        say(&format!("crit: warning: {error}"));
+        caution(&error.to_string());
     }
     print(json.then_some(&kinds), || {
         let mut table = Table::new(&[
@@ -238,7 +238,7 @@ fn export(schema: &Schema, args: &SchemaExport) -> Result<ExitCode> {
         print(Some(&exported), String::new)?;
     }
     for (file, why) in &set.left_out {
-        say(&format!("crit: warning: {file} is left out: {why}"));
+        caution(&format!("{file} is left out: {why}"));
     }
     Ok(ExitCode::SUCCESS)
 }

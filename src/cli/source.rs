@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::options::SchemaArgs;
+use super::report::detail;
 use crate::error::{Error, Result};
 use crate::schema::Schema;
 
@@ -19,10 +20,12 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<Schema> {
         let table = std::fs::read_to_string(file).map_err(|e| Error::from(e).in_file(name()))?;
         schema = schema.with_rows(&table).map_err(|e| e.in_file(name()))?;
     }
-    match &args.message {
-        Some(message) => schema.with_message(message),
-        None => Ok(schema),
-    }
+    let schema = match &args.message {
+        Some(message) => schema.with_message(message)?,
+        None => schema,
+    };
+    detail(&format!("schema: {}", schema.describe()));
+    Ok(schema)
 }
 
 /// The schema that a word names: `built-in`, a directory, or a descriptor set.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::args::OneCheckpoint;
 use super::options::SchemaArgs;
 use super::output::print;
-use super::report::{say, warn};
+use super::report::{caution, warn};
 use super::source;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,9 +29,7 @@ pub(super) fn run(args: &OneCheckpoint, source: &SchemaArgs) -> Result<ExitCode>
     let restore = stats.restore.iter().flat_map(|restore| &restore.missing);
     for field in dump.chain(restore) {
         let name = printable(checkpoint.name());
-        say(&format!(
-            "crit: warning: {name}: the statistics lack {field}: 0 is shown"
-        ));
+        caution(&format!("{name}: the statistics lack {field}: 0 is shown"));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -82,24 +82,13 @@ pub fn decode<R: Read>(
     }
     out.member("entries");
     out.open(b'[');
-    let mut element = None;
-    // What is compared with its bytes is decoded as a whole.
-    while let Some((offset, lists)) = reader.read_into(&mut element, !options.exact)? {
-        let Some(element) = &element else {
-            break;
-        };
-        if !element.is_complete() {
-            let missing = missing_fields(element.ty(), element.message());
-            report.note(reader, missing);
-        }
-        out.item();
-        let lacking = print_entry(&mut out, reader, element, lists.as_ref(), offset, options)?;
-        if !lacking.is_empty() {
-            report.note(reader, lacking);
-        }
-        report.entries += 1;
-        out.spill()?;
-    }
+    report.each_entry(
+        reader,
+        &mut out,
+        options,
+        &mut |out, _| out.item(),
+        &mut |_| Ok(()),
+    )?;
     out.close(b']');
     out.close(b'}');
     out.flush()?;
@@ -110,6 +99,37 @@ pub fn decode<R: Read>(
 }
 
 impl DecodeReport {
+    /// Prints every entry that is left, between what is called before it, with its number, and after it.
+    pub(super) fn each_entry<R: Read>(
+        &mut self,
+        reader: &mut ImageReader<R>,
+        out: &mut Out<'_>,
+        options: &DecodeOptions,
+        before: &mut dyn FnMut(&mut Out<'_>, u64),
+        after: &mut dyn FnMut(&mut Out<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut element = None;
+        // What is compared with its bytes is decoded as a whole.
+        while let Some((offset, lists)) = reader.read_into(&mut element, !options.exact)? {
+            let Some(element) = &element else {
+                break;
+            };
+            if !element.is_complete() {
+                let missing = missing_fields(element.ty(), element.message());
+                self.note(reader, missing);
+            }
+            before(out, self.entries);
+            let lacking = print_entry(out, reader, element, lists.as_ref(), offset, options)?;
+            after(out)?;
+            if !lacking.is_empty() {
+                self.note(reader, lacking);
+            }
+            self.entries += 1;
+            out.spill()?;
+        }
+        Ok(())
+    }
+
     fn note<R: Read>(&mut self, reader: &ImageReader<R>, missing: Vec<String>) {
         for field in missing {
             let message = format!("required field `{field}` is missing");

@@ -15,6 +15,7 @@ mod decode;
 mod encode;
 mod float;
 mod integer;
+mod lines;
 mod options;
 mod out;
 mod path;
@@ -29,6 +30,7 @@ mod unknown;
 
 pub use decode::{DecodeReport, decode};
 pub use encode::{EncodeReport, encode};
+pub use lines::decode_lines;
 pub use options::{DecodeOptions, Dialect, EncodeOptions};
 pub use recode::{Recoded, recode};
 

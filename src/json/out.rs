@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::error::{Error, Result};
 
 /// Text is handed to the sink once there is this much of it, in bytes.
-const SPILL: usize = 64 << 10;
+pub(super) const SPILL: usize = 64 << 10;
 
 /// Where JSON text goes.
 pub(super) struct Out<'w> {
@@ -46,6 +46,12 @@ impl<'w> Out<'w> {
         }
         self.text.push(bracket);
         self.empty = false;
+    }
+
+    /// Ends a text of its own and begins the next on a new line.
+    pub(super) fn next_line(&mut self) {
+        self.text.push(b'\n');
+        self.empty = true;
     }
 
     /// Begins an element, or a member with its key.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Command, Elements, Mem, code};
 use crate::cli::progress::Progress;
-use crate::cli::report::say;
+use crate::cli::report::{caution, hint};
 use crate::error::{Error, Result};
 use crate::memory::{Found, Hit, Memory, Pattern, Searchable, Selection};
 use crate::render::{Hexdump, bytes, printable, printable_bytes};
@@ -35,12 +35,8 @@ fn none_selected(args: &Mem) {
     if args.region.is_empty() && args.prot.is_none() {
         return;
     }
-    say(
-        "crit: warning: no area is of this kind, or maps a file with this in its path, and has these rights",
-    );
-    say(
-        "hint: kinds are heap, stack, anon, file, shmem, memfd, sysv, vdso, vvar, vsyscall, packet",
-    );
+    caution("no area is of this kind, or maps a file with this in its path, and has these rights");
+    hint("kinds are heap, stack, anon, file, shmem, memfd, sysv, vdso, vvar, vsyscall, packet");
 }
 
 /// A hit with what is around it.
@@ -86,7 +82,7 @@ pub(super) fn search(
     let mut printer = Printer::new(out, args.json.json);
     let result = command.each_memory(&mut |_, memory| {
         selected += memory.count_selected(&selection);
-        let mut progress = progress("searching", command, memory, &selection);
+        let progress = progress("searching", command, memory, &selection);
         memory.search(
             pattern,
             &selection,
@@ -124,8 +120,8 @@ fn progress(
     if missing > 0 {
         let (name, pid) = (printable(command.checkpoint.name()), memory.pid());
         let missing = bytes(missing);
-        say(&format!(
-            "crit: warning: {name}: {missing} of task {pid} are not in the checkpoint: not searched"
+        caution(&format!(
+            "{name}: {missing} of task {pid} are not in the checkpoint: not searched"
         ));
     }
     Progress::new(what, present)
@@ -149,7 +145,7 @@ pub(super) fn strings(
     let several = args.pid.is_none() && command.tasks()?.len() > 1;
     let mut printer = Printer::new(out, args.json.json);
     let result = command.each_memory(&mut |task, memory| {
-        let mut progress = progress("reading", command, memory, &selection);
+        let progress = progress("reading", command, memory, &selection);
         memory.strings(
             shortest,
             &selection,

@@ -1,0 +1,127 @@
+//! `crit export`: the entries of many checkpoints as JSON lines.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args as ClapArgs;
+
+use super::options::{SchemaArgs, path};
+use super::output::Output;
+use super::progress::Progress;
+use super::report::{report, warn};
+use super::{ls, source};
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::json::{DecodeOptions, decode_lines};
+use crate::schema::Schema;
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Export {
+    /// Directories of images, container engines' archives of them, or folders of archives
+    #[arg(value_name = "DIR|ARCHIVE", required = true)]
+    checkpoints: Vec<PathBuf>,
+    /// One line for each entry: checkpoint, image, magic, index, and the decoded message (the only
+    /// form that there is)
+    #[arg(long)]
+    jsonl: bool,
+    /// Only images of this magic, such as FILES
+    #[arg(long, value_name = "NAME")]
+    magic: Vec<String>,
+    /// Numbers in the form of their field: flags, device numbers, IP addresses
+    #[arg(long)]
+    pretty: bool,
+    /// Payloads too, as `crit decode` prints them; without it only their sizes are there
+    #[arg(long)]
+    payload: bool,
+    /// Write to this file instead of stdout: whole, or not at all
+    #[arg(short = 'o', long = "out", alias = "output", value_name = "FILE", value_parser = path())]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Export, source: &SchemaArgs) -> Result<ExitCode> {
+    let schema = source::schema(source)?;
+    for magic in &args.magic {
+        schema.kind(magic)?;
+    }
+    let mut failed = false;
+    let mut paths = Vec::new();
+    for path in &args.checkpoints {
+        match ls::archives(path) {
+            Ok(Some(archives)) if !archives.is_empty() => paths.extend(archives),
+            // A folder without any is said to be no checkpoint.
+            Ok(_) => paths.push(path.clone()),
+            Err(error) => {
+                report(&error);
+                failed = true;
+            }
+        }
+    }
+    let mut output = Output::open(args.output.as_deref())?;
+    let progress = Progress::new("exporting", paths.len() as u64);
+    for path in &paths {
+        match Checkpoint::open_with(&schema, path) {
+            Ok(checkpoint) => failed |= !export(args, &schema, &checkpoint, &mut output)?,
+            Err(error) => {
+                report(&error);
+                failed = true;
+            }
+        }
+        progress.add(1);
+    }
+    drop(progress);
+    output.commit()?;
+    Ok(if failed {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Writes the lines of a checkpoint. What can't be read is said, and the rest is written all the same;
+/// the result is whether all could be read.
+fn export(
+    args: &Export,
+    schema: &Schema,
+    checkpoint: &Checkpoint,
+    output: &mut Output,
+) -> Result<bool> {
+    warn(checkpoint.warnings(), 0, checkpoint.name());
+    let options = DecodeOptions::default()
+        .pretty(args.pretty)
+        .no_payload(!args.payload);
+    let mut whole = true;
+    for name in checkpoint.image_names()? {
+        if let Err(error) = image(args, schema, checkpoint, &name, output, &options) {
+            // Nothing more can be written.
+            if error.is_write() {
+                return Err(output.locate(error, &name));
+            }
+            if !error.kind().is_of_no_messages(&name) {
+                report(&error.in_file(checkpoint.label(&name)));
+                whole = false;
+            }
+        }
+    }
+    Ok(whole)
+}
+
+fn image(
+    args: &Export,
+    schema: &Schema,
+    checkpoint: &Checkpoint,
+    name: &str,
+    output: &mut Output,
+    options: &DecodeOptions,
+) -> Result<()> {
+    let gone = || Error::new(ErrorKind::NotACheckpoint("it is gone".to_owned()));
+    let mut reader = checkpoint.image_reader(name)?.ok_or_else(gone)?;
+    let magic = &reader.kind().name;
+    let mut wanted = args.magic.iter();
+    if !args.magic.is_empty()
+        && !wanted.any(|name| schema.kind(name).is_ok_and(|kind| kind.name == *magic))
+    {
+        return Ok(());
+    }
+    decode_lines(&mut reader, output, checkpoint.name(), name, options)?;
+    Ok(())
+}

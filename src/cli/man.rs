@@ -1,0 +1,63 @@
+//! `crit man`: manual pages, made of the same command line as the help.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Command, CommandFactory as _};
+
+use super::args::{Args, Man};
+use super::output::Output;
+use crate::error::{Error, ErrorKind, Result};
+
+pub(super) fn run(args: &Man) -> Result<ExitCode> {
+    let mut crit = Args::command();
+    crit.build();
+    if let Some(dir) = &args.output {
+        std::fs::create_dir_all(dir)
+            .map_err(|e| Error::writing(e).in_file(dir.display().to_string()))?;
+        write_all(&crit, dir)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut command = &crit;
+    for name in &args.command {
+        command = command.find_subcommand(name).ok_or_else(|| {
+            let what = format!("{} has no command `{name}`", full_name(command));
+            Error::new(ErrorKind::Value(what))
+        })?;
+    }
+    write(command, Output::open(None)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The page of a command and those of the commands below it.
+fn write_all(command: &Command, dir: &Path) -> Result<()> {
+    let path = dir.join(format!("{}.1", full_name(command)));
+    write(command, Output::open(Some(&path))?)?;
+    for below in command.get_subcommands() {
+        write_all(below, dir)?;
+    }
+    Ok(())
+}
+
+fn write(command: &Command, mut output: Output) -> Result<()> {
+    let page = clap_mangen::Man::new(command.clone())
+        .title(full_name(command).to_uppercase())
+        .source(concat!("criu-images ", env!("CARGO_PKG_VERSION")))
+        .manual("CRIU images");
+    let mut text = Vec::new();
+    // Sections have the names that pages have.
+    page.render(&mut text)
+        .map(|()| {
+            String::from_utf8_lossy(&text).replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n")
+        })
+        .and_then(|text| output.write_all(text.as_bytes()))
+        .map_err(|e| output.error(e))?;
+    output.commit()
+}
+
+/// `crit-schema-show`, as the names of pages are.
+fn full_name(command: &Command) -> String {
+    let name = command.get_bin_name().unwrap_or("crit");
+    name.replace(' ', "-")
+}

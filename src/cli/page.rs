@@ -1,0 +1,25 @@
+//! `crit report`.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use super::args::Page;
+use super::options::SchemaArgs;
+use super::output::Output;
+use super::report::warn;
+use super::source;
+use crate::checkpoint::Checkpoint;
+use crate::error::Result;
+
+pub(super) fn run(args: &Page, source: &SchemaArgs) -> Result<ExitCode> {
+    let schema = source::schema(source)?;
+    let checkpoint = Checkpoint::open_with(&schema, &args.checkpoint)?;
+    warn(checkpoint.warnings(), 0, checkpoint.name());
+    let page = crate::report::html(&checkpoint)?;
+    let mut output = Output::open(args.output.as_deref())?;
+    output
+        .write_all(page.as_bytes())
+        .map_err(|error| output.error(error))?;
+    output.commit()?;
+    Ok(ExitCode::SUCCESS)
+}

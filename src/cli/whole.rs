@@ -1,0 +1,166 @@
+//! `crit decode -d` and `crit encode -d`: all images of a checkpoint at once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::decode::tell;
+use super::input;
+use super::output::{Output, print};
+use super::progress::Progress;
+use super::report::{report, warn};
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::json::{self, DecodeOptions, DecodeReport, EncodeOptions};
+use crate::parallel::in_parallel;
+use crate::render::printable;
+use crate::schema::Schema;
+
+/// The ending of an image's JSON.
+const ENDING: &str = ".json";
+
+/// Decodes every image of a checkpoint into a file of its own. What holds no messages is named.
+pub(super) fn decode(
+    schema: &Schema,
+    dir: &Path,
+    to: &Path,
+    options: &DecodeOptions,
+    max_entry: u64,
+) -> Result<ExitCode> {
+    let checkpoint = Checkpoint::open_with(schema, dir)?;
+    warn(checkpoint.warnings(), 0, checkpoint.name());
+    make_dir(to)?;
+    let names = checkpoint.image_names()?;
+    let mut total = 0u64;
+    for name in &names {
+        total = total.saturating_add(checkpoint.size(name)?.unwrap_or(0));
+    }
+    let progress = Progress::new("decoding", total);
+    let done = in_parallel(&names, |name| {
+        let report = decode_one(&checkpoint, name, to, options, max_entry);
+        progress.add(checkpoint.size(name).ok().flatten().unwrap_or(0));
+        report
+    });
+    drop(progress);
+    let mut tally = Tally::default();
+    for (name, done) in names.iter().zip(done) {
+        match done {
+            Ok(report) => {
+                tell(&report, &checkpoint.label(name));
+                tally.done += 1;
+            }
+            Err(error) if error.kind().is_of_no_messages(name) => tally.left.push(name.clone()),
+            Err(error) => tally.fail(&error),
+        }
+    }
+    tally.finish("decoded", to)
+}
+
+fn decode_one(
+    checkpoint: &Checkpoint,
+    name: &str,
+    to: &Path,
+    options: &DecodeOptions,
+    max_entry: u64,
+) -> Result<DecodeReport> {
+    let label = checkpoint.label(name);
+    let gone = || Error::new(ErrorKind::NotACheckpoint("it is gone".to_owned())).in_file(&label);
+    let mut reader = checkpoint.image_reader(name)?.ok_or_else(gone)?;
+    reader.limit_entries(max_entry);
+    let mut output = Output::open(Some(&to.join(format!("{name}{ENDING}"))))?;
+    let report = json::decode(&mut reader, &mut output, options)
+        .map_err(|error| output.locate(error, &label))?;
+    output.commit()?;
+    Ok(report)
+}
+
+/// Encodes every JSON file of a directory into an image of its own. What has no such name is named.
+pub(super) fn encode(
+    schema: &Schema,
+    dir: &Path,
+    to: &Path,
+    options: &EncodeOptions,
+) -> Result<ExitCode> {
+    let in_dir = |error| Error::from(error).in_file(dir.display().to_string());
+    let mut tally = Tally::default();
+    let mut jobs: Vec<(PathBuf, PathBuf)> = Vec::new();
+    let mut total = 0u64;
+    for entry in fs::read_dir(dir).map_err(in_dir)? {
+        let entry = entry.map_err(in_dir)?;
+        let metadata = fs::metadata(entry.path()).map_err(in_dir)?;
+        if !metadata.is_file() {
+            continue;
+        }
+        let name = entry.file_name();
+        match name.to_str().and_then(|name| name.strip_suffix(ENDING)) {
+            Some(image) if !image.is_empty() => {
+                total = total.saturating_add(metadata.len());
+                jobs.push((entry.path(), to.join(image)));
+            }
+            _ => tally.left.push(name.to_string_lossy().into_owned()),
+        }
+    }
+    jobs.sort();
+    tally.left.sort();
+    make_dir(to)?;
+    let progress = Progress::new("encoding", total);
+    let done = in_parallel(&jobs, |(from, to)| {
+        let result = encode_one(schema, from, to, options);
+        progress.add(fs::metadata(from).map_or(0, |metadata| metadata.len()));
+        result
+    });
+    drop(progress);
+    for result in done {
+        match result {
+            Ok(()) => tally.done += 1,
+            Err(error) => tally.fail(&error),
+        }
+    }
+    tally.finish("encoded", to)
+}
+
+fn encode_one(schema: &Schema, from: &Path, to: &Path, options: &EncodeOptions) -> Result<()> {
+    let input = input::open(Some(from))?;
+    let label = input.label().to_owned();
+    let mut output = Output::open(Some(to))?;
+    json::encode(schema, input.data, &mut output, options)
+        .map_err(|error| output.locate(error, &label))?;
+    output.commit()
+}
+
+fn make_dir(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir).map_err(|e| Error::writing(e).in_file(dir.display().to_string()))
+}
+
+/// What became of the files of a directory.
+#[derive(Default)]
+struct Tally {
+    done: usize,
+    failed: usize,
+    /// Those that are not of a kind that is read.
+    left: Vec<String>,
+}
+
+impl Tally {
+    /// One that fails does not keep the others from being read.
+    fn fail(&mut self, error: &Error) {
+        report(error);
+        self.failed += 1;
+    }
+
+    fn finish(&self, what: &str, to: &Path) -> Result<ExitCode> {
+        print(None::<&()>, || {
+            let images = if self.done == 1 { "image" } else { "images" };
+            let to = to.display().to_string();
+            let mut text = format!("{what} {} {images} into {}\n", self.done, printable(&to));
+            for name in &self.left {
+                text.push_str(&format!("not {what}: {}\n", printable(name)));
+            }
+            text
+        })?;
+        Ok(match self.failed {
+            0 => ExitCode::SUCCESS,
+            _ => ExitCode::from(2),
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! HTML in the making. What comes from a dump can get in escaped only: the rest is text of this
+//! program, or numbers.
+
+use crate::render::printable;
+
+/// A piece of a page.
+#[derive(Default)]
+pub(super) struct Html(String);
+
+impl Html {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Markup of this program's own.
+    pub(super) fn raw(&mut self, markup: &'static str) -> &mut Self {
+        self.0.push_str(markup);
+        self
+    }
+
+    /// Any text, as text or inside the quotes of an attribute. Control characters and those that
+    /// change the direction of text are shown as escapes.
+    pub(super) fn text(&mut self, text: &str) -> &mut Self {
+        for c in printable(text).chars() {
+            match c {
+                '&' => self.0.push_str("&amp;"),
+                '<' => self.0.push_str("&lt;"),
+                '>' => self.0.push_str("&gt;"),
+                '"' => self.0.push_str("&quot;"),
+                '\'' => self.0.push_str("&#39;"),
+                c => self.0.push(c),
+            }
+        }
+        self
+    }
+
+    pub(super) fn number(&mut self, number: impl Into<u64>) -> &mut Self {
+        self.0.push_str(&number.into().to_string());
+        self
+    }
+
+    /// A length in an image, to a tenth.
+    pub(super) fn length(&mut self, length: f64) -> &mut Self {
+        self.0.push_str(&format!("{length:.1}"));
+        self
+    }
+
+    pub(super) fn add(&mut self, piece: &Html) -> &mut Self {
+        self.0.push_str(&piece.0);
+        self
+    }
+
+    /// A cell of a table.
+    pub(super) fn cell(&mut self, text: &str) -> &mut Self {
+        self.raw("<td>").text(text).raw("</td>")
+    }
+
+    /// A cell with a number, or with nothing.
+    pub(super) fn number_cell(&mut self, number: Option<u64>) -> &mut Self {
+        self.raw("<td class=num>");
+        if let Some(number) = number {
+            self.number(number);
+        }
+        self.raw("</td>")
+    }
+
+    /// The head of a table, and its beginning. The name of a column of numbers begins with `#`.
+    pub(super) fn table(&mut self, columns: &[&'static str]) -> &mut Self {
+        self.raw("<div class=wide><table><thead><tr>");
+        for column in columns {
+            match column.strip_prefix('#') {
+                Some(column) => self.raw("<th class=num>").raw(column).raw("</th>"),
+                None => self.raw("<th>").raw(column).raw("</th>"),
+            };
+        }
+        self.raw("</tr></thead><tbody>\n")
+    }
+
+    pub(super) fn end_table(&mut self) -> &mut Self {
+        self.raw("</tbody></table></div>\n")
+    }
+
+    /// Says how many there are that are not shown.
+    pub(super) fn left_out(&mut self, count: usize, what: &'static str) -> &mut Self {
+        if count > 0 {
+            self.raw("<p class=note>and ")
+                .number(count as u64)
+                .raw(" more ");
+            self.raw(what).raw("</p>\n");
+        }
+        self
+    }
+
+    pub(super) fn into_string(self) -> String {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Html;
+
+    #[test]
+    fn nothing_of_a_text_is_markup() {
+        let mut html = Html::new();
+        html.text("<script>\"a\" & 'b'\x1b\u{202e}</script>");
+        assert_eq!(
+            html.into_string(),
+            "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;\\u{1b}\\u{202e}&lt;/script&gt;"
+        );
+    }
+}

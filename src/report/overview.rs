@@ -1,0 +1,207 @@
+//! The head of the page, the findings of check, and the statistics.
+
+use super::Subject;
+use super::html::Html;
+use super::memory::Tasks;
+use crate::check::{Severity, check};
+use crate::checkpoint::Checkpoint;
+use crate::error::Result;
+use crate::render::{bytes, duration};
+
+/// As many findings are shown.
+const FINDINGS: usize = 200;
+
+/// What was dumped, when, and how much.
+pub(super) fn head(page: &mut Html, subject: &Subject<'_>, memory: &Tasks) {
+    let checkpoint = subject.checkpoint;
+    let container = checkpoint.container().ok().flatten();
+    page.raw("<header>\n<h1>");
+    let title = container
+        .as_ref()
+        .map(|container| &container.container_name);
+    let title = title.filter(|name| !name.is_empty());
+    page.text(title.map_or(checkpoint.name(), String::as_str));
+    page.raw("</h1>\n<p class=sub>Checkpoint <code>")
+        .text(checkpoint.name())
+        .raw("</code>");
+    if let Some(container) = &container {
+        let facts = [
+            (" of the container image ", &container.image),
+            (", id ", &container.id),
+            (", created ", &container.created),
+            (", dumped ", &container.checkpointed),
+            (", pod ", &container.pod_name),
+        ];
+        for (before, fact) in facts {
+            if !fact.is_empty() {
+                page.raw(before).raw("<code>").text(fact).raw("</code>");
+            }
+        }
+    }
+    page.raw("</p>\n<dl class=facts>\n");
+    let threads = subject
+        .processes
+        .iter()
+        .map(|(_, process)| process.threads.len())
+        .sum::<usize>();
+    let mut fact = |name: &'static str, value: &str| {
+        page.raw("<div><dt>")
+            .raw(name)
+            .raw("</dt><dd>")
+            .text(value)
+            .raw("</dd></div>\n");
+    };
+    fact("Processes", &subject.processes.len().to_string());
+    fact("Threads", &threads.to_string());
+    fact("Memory mapped", &bytes(memory.mapped()));
+    fact("Memory in the dump", &bytes(memory.present()));
+    if let Ok(members) = checkpoint.members() {
+        let size = members
+            .iter()
+            .map(|member| member.size)
+            .fold(0, u64::saturating_add);
+        fact("Files of the checkpoint", &bytes(size));
+    }
+    if let Some(uptime) = uptime(checkpoint) {
+        fact("Uptime of the host", &duration(uptime));
+    }
+    let stats = checkpoint.stats().unwrap_or_default();
+    if let Some(dump) = &stats.dump {
+        let downtime = dump.freezing_time.saturating_add(dump.frozen_time);
+        fact("Downtime of the dump", &duration(downtime));
+    }
+    if let Some(restore) = &stats.restore {
+        fact("Restore", &duration(restore.restore_time));
+    }
+    page.raw("</dl>\n</header>\n");
+}
+
+/// How long the host ran when it was dumped, in microseconds: newer CRIUs note it.
+fn uptime(checkpoint: &Checkpoint) -> Option<u64> {
+    let inventory = checkpoint.image("inventory.img").ok()??;
+    let message = inventory.entries.first()?.message();
+    let uptime = message.get_field_by_name("dump_uptime")?.as_u64()?;
+    (uptime > 0).then_some(uptime)
+}
+
+/// What `crit check` has to say.
+pub(super) fn findings(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
+    let report = check(subject.checkpoint)?;
+    if report.findings.is_empty() {
+        page.raw("<p class=good>Nothing: ")
+            .number(report.images)
+            .raw(" images are sound.</p>\n");
+        return Ok(());
+    }
+    page.table(&["", "Image", "#Entry", "Field", "What is wrong"]);
+    for finding in report.findings.iter().take(FINDINGS) {
+        page.raw("<tr><td>").raw(match finding.severity {
+            Severity::Error => "<span class=\"badge bad\">error</span>",
+            Severity::Warning => "<span class=\"badge odd\">warning</span>",
+        });
+        page.raw("</td>")
+            .cell(&finding.image)
+            .number_cell(finding.entry);
+        page.cell(&finding.field)
+            .cell(&finding.reason)
+            .raw("</tr>\n");
+    }
+    page.end_table();
+    page.left_out(report.findings.len().saturating_sub(FINDINGS), "findings");
+    Ok(())
+}
+
+/// Times and pages of the dump and of the restore, as bars.
+pub(super) fn statistics(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
+    let stats = subject.checkpoint.stats()?;
+    if let Some(dump) = &stats.dump {
+        page.raw("<h3>Dump</h3>\n");
+        bars(
+            page,
+            &[
+                ("until all stood still", dump.freezing_time, "other"),
+                ("they stood still", dump.frozen_time, "stack"),
+                ("reading memory", dump.memdump_time, "anon"),
+                ("writing memory", dump.memwrite_time, "heap"),
+            ],
+            duration,
+        );
+        bars(
+            page,
+            &[
+                ("pages looked at", dump.pages_scanned, "other"),
+                ("in the parent already", dump.pages_skipped_parent, "parent"),
+                (
+                    "left to a lazy server",
+                    dump.pages_lazy.unwrap_or(0),
+                    "lazy",
+                ),
+                ("written", dump.pages_written, "heap"),
+            ],
+            |count| count.to_string(),
+        );
+    }
+    if let Some(restore) = &stats.restore {
+        page.raw("<h3>Restore</h3>\n");
+        bars(
+            page,
+            &[
+                ("all of it", restore.restore_time, "stack"),
+                ("making the tasks", restore.forking_time, "anon"),
+            ],
+            duration,
+        );
+        bars(
+            page,
+            &[
+                (
+                    "pages put back",
+                    restore.pages_restored.unwrap_or(0),
+                    "heap",
+                ),
+                ("compared", restore.pages_compared, "other"),
+                ("the same already", restore.pages_skipped_cow, "parent"),
+            ],
+            |count| count.to_string(),
+        );
+    }
+    if stats.dump.is_none() && stats.restore.is_none() {
+        page.raw("<p class=note>The checkpoint has no statistics.</p>\n");
+    }
+    Ok(())
+}
+
+/// Bars from one line, as long as their numbers are large.
+fn bars(page: &mut Html, rows: &[(&'static str, u64, &'static str)], unit: fn(u64) -> String) {
+    let most = rows
+        .iter()
+        .map(|(_, value, _)| *value)
+        .max()
+        .unwrap_or(0)
+        .max(1);
+    page.raw("<svg viewBox=\"0 0 900 ")
+        .number(rows.len() as u64 * 22 + 4)
+        .raw("\" role=img>\n");
+    for ((name, value, class), line) in rows.iter().zip(0u32..) {
+        let top = f64::from(line) * 22.0 + 3.0;
+        #[allow(clippy::cast_precision_loss)] // a picture
+        let width = *value as f64 / most as f64 * 580.0;
+        page.raw("<text x=165 y=")
+            .length(top + 12.0)
+            .raw(" text-anchor=end>")
+            .raw(name);
+        page.raw("</text><rect class=")
+            .raw(class)
+            .raw(" x=175 y=")
+            .length(top);
+        page.raw(" height=16 width=")
+            .length(width.max(1.0))
+            .raw(" /><text class=quiet x=");
+        page.length(width + 182.0)
+            .raw(" y=")
+            .length(top + 12.0)
+            .raw(">");
+        page.text(&unit(*value)).raw("</text>\n");
+    }
+    page.raw("</svg>\n");
+}

@@ -1,0 +1,122 @@
+//! Namespaces and mounts.
+
+use super::Subject;
+use super::html::Html;
+use crate::error::Result;
+use crate::explore::Namespace;
+
+/// As many rows of a table are shown.
+const ROWS: usize = 500;
+/// As many tasks of a namespace are named.
+const TASKS: usize = 20;
+
+pub(super) fn namespaces(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
+    let found = subject.explorer.namespaces()?;
+    page.table(&["Kind", "#Id", "Tasks", "What is in it"]);
+    for namespace in found.namespaces.iter().take(ROWS) {
+        let mut tasks: Vec<String> = namespace
+            .tasks
+            .iter()
+            .take(TASKS)
+            .map(u32::to_string)
+            .collect();
+        if namespace.tasks.len() > TASKS {
+            tasks.push(format!("and {} more", namespace.tasks.len() - TASKS));
+        }
+        page.raw("<tr>")
+            .cell(namespace.kind)
+            .number_cell(Some(namespace.id.into()));
+        page.cell(&tasks.join(" "))
+            .cell(&content(namespace))
+            .raw("</tr>\n");
+    }
+    page.end_table();
+    page.left_out(found.namespaces.len().saturating_sub(ROWS), "namespaces");
+    Ok(())
+}
+
+fn content(namespace: &Namespace) -> String {
+    let mut facts: Vec<String> = Vec::new();
+    if let Some(name) = &namespace.hostname {
+        facts.push(format!("host name {}", name.to_string_lossy()));
+    }
+    if let Some(name) = namespace
+        .domainname
+        .as_ref()
+        .filter(|name| !name.is_empty())
+    {
+        facts.push(format!("domain {}", name.to_string_lossy()));
+    }
+    for (what, maps) in [
+        ("users", &namespace.uid_map),
+        ("groups", &namespace.gid_map),
+    ] {
+        for map in maps.iter().take(TASKS) {
+            facts.push(format!(
+                "{what} {} to {} are {} and on outside",
+                map.first,
+                u64::from(map.first) + u64::from(map.count.saturating_sub(1)),
+                map.lower_first
+            ));
+        }
+    }
+    let devices = namespace.devices.iter().take(TASKS);
+    facts.extend(
+        devices.map(|device| format!("device {} ({})", device.name.to_string_lossy(), device.kind)),
+    );
+    let counts = [
+        ("shared memory segments", namespace.shm_segments),
+        ("message queues", namespace.message_queues),
+        ("semaphore sets", namespace.semaphore_sets),
+        ("mounts", namespace.mounts),
+    ];
+    for (what, count) in counts {
+        facts.extend(
+            count
+                .filter(|count| *count > 0)
+                .map(|count| format!("{count} {what}")),
+        );
+    }
+    if let Some(key) = &namespace.ext_key {
+        facts.push(format!("external {}", key.to_string_lossy()));
+    }
+    facts.join("; ")
+}
+
+pub(super) fn mounts(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
+    let found = subject.explorer.mounts()?;
+    if found.namespaces.is_empty() && found.spec.is_empty() {
+        page.raw("<p class=note>The checkpoint has no mounts: its tasks were in the mount namespace of the host.</p>\n");
+        return Ok(());
+    }
+    for namespace in &found.namespaces {
+        page.raw("<h3>Namespace ")
+            .number(namespace.mnt_ns_id)
+            .raw("</h3>\n");
+        page.table(&["#Id", "#In", "Where", "Type", "Source", "Root", "Flags"]);
+        for mount in namespace.mounts.iter().take(ROWS) {
+            page.raw("<tr>").number_cell(Some(mount.mnt_id.into()));
+            page.number_cell(Some(mount.parent_mnt_id.into()));
+            page.cell(&mount.mountpoint.to_string_lossy())
+                .cell(&mount.fstype);
+            page.cell(&mount.source.to_string_lossy())
+                .cell(&mount.root.to_string_lossy());
+            page.cell(&mount.flags.join(" ")).raw("</tr>\n");
+        }
+        page.end_table();
+        page.left_out(namespace.mounts.len().saturating_sub(ROWS), "mounts");
+    }
+    if !found.spec.is_empty() {
+        page.raw("<h3>Of the container's specification</h3>\n");
+        page.table(&["Where", "Type", "Source", "Options"]);
+        for mount in found.spec.iter().take(ROWS) {
+            page.raw("<tr>").cell(&mount.destination).cell(&mount.kind);
+            page.cell(&mount.source)
+                .cell(&mount.options.join(" "))
+                .raw("</tr>\n");
+        }
+        page.end_table();
+        page.left_out(found.spec.len().saturating_sub(ROWS), "mounts");
+    }
+    Ok(())
+}

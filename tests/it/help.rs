@@ -1,0 +1,159 @@
+//! What the command says of itself: help, manual pages, completions.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::support::{copy_of, crit, crit_in, fresh_dir, images};
+
+/// Every command: the words before `--help`.
+fn commands(before: &[&str]) -> Vec<Vec<String>> {
+    let help = crit(&[before, &["--help"]].concat(), b"").quiet().text();
+    let own = before.iter().map(|&word| word.to_owned()).collect();
+    let mut all: Vec<Vec<String>> = vec![own];
+    let listed = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| line.starts_with("  "));
+    for line in listed.filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+        let name = line.split_whitespace().next().unwrap();
+        all.extend(commands(&[before, &[name]].concat()));
+    }
+    all
+}
+
+/// A place like the one that the examples are typed in.
+fn place() -> tempfile::TempDir {
+    let dir = fresh_dir();
+    for (dump, name) in [("i386", "dump"), ("sockets", "web")] {
+        std::fs::rename(copy_of(dump).path(), dir.path().join(name)).unwrap();
+    }
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/next-criu");
+    std::os::unix::fs::symlink(checkout, dir.path().join("criu")).unwrap();
+    // As Podman lays it out.
+    let tar = Command::new("tar")
+        .args(["-czf", "checkpoint.tar.gz", "--exclude=*.json", "-C"])
+        .arg(images().join("i386"))
+        .args(["--transform", "s,^[.],checkpoint,", "."])
+        .current_dir(dir.path())
+        .status()
+        .unwrap();
+    assert!(tar.success());
+    dir
+}
+
+#[test]
+fn every_example_in_the_help_of_every_command_runs() {
+    let commands = commands(&[]);
+    assert!(commands.len() > 20, "{commands:?}");
+    let folder = Path::new(env!("CARGO_BIN_EXE_crit")).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let mut tried = 0;
+    for command in &commands {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        let help = crit(&[&words[..], &["--help"]].concat(), b"").text();
+        // Those of a group are on its own page.
+        if command.len() < 2 {
+            assert!(help.contains("\nExamples:\n  $ "), "{command:?}: {help}");
+        }
+        for line in help.lines() {
+            let Some(line) = line.strip_prefix("  $ ") else {
+                continue;
+            };
+            // What it does stands behind it, and in no shell.
+            let typed = line.split("   ").next().unwrap().trim();
+            if typed.contains("COMMAND") || typed.contains("man -l") {
+                continue;
+            }
+            let dir = place();
+            let run = Command::new("sh")
+                .args(["-c", typed])
+                .current_dir(dir.path())
+                .env("PATH", &path)
+                .output()
+                .unwrap();
+            let code = run.status.code().unwrap();
+            let stderr = String::from_utf8_lossy(&run.stderr);
+            // 1 is an answer, where the help says so.
+            let no = help.contains("xit code 1") || typed.starts_with("crit diff");
+            assert!(code == 0 || (code == 1 && no), "{typed}: {code}, {stderr}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 40, "{tried}");
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let dir = fresh_dir();
+    crit_in(dir.path(), &["man", "-o", "man1"], b"").quiet();
+    for command in commands(&[]) {
+        let name = [&["crit".to_owned()], &command[..]].concat().join("-");
+        let page = std::fs::read_to_string(dir.path().join(format!("man1/{name}.1"))).unwrap();
+        assert!(page.contains(&format!(".TH {}", name.to_uppercase())));
+        for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"] {
+            assert!(
+                page.contains(&format!("\n.SH {section}\n")),
+                "{name}: {section}"
+            );
+        }
+    }
+    let page = crit(&["man", "schema", "show"], b"").quiet().text();
+    assert!(page.contains("crit\\-schema\\-show"), "{page}");
+    let run = crit(&["man", "nothing"], b"");
+    assert_eq!(
+        (run.code, run.stderr.as_str()),
+        (2, "crit: crit has no command `nothing`\n")
+    );
+}
+
+#[test]
+fn completions_know_commands_topics_magics_and_messages() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = crit(&["completions", shell], b"").quiet().text();
+        for word in ["coredump", "--nopl", "cgroups", "INETSK", "pagemap_entry"] {
+            let word = if shell == "fish" {
+                word.trim_start_matches('-')
+            } else {
+                word
+            };
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    let args = ["completions", "bash", "--schema-dir", "tests/next-criu"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let script = crit_in(root, &args, b"").quiet().text();
+    assert!(script.contains("QUANTUM") && script.contains("quantum_entry"));
+}
+
+#[test]
+fn bash_completes_a_magic() {
+    let script = crit(&["completions", "bash"], b"").quiet().text();
+    let ask = "\nCOMP_WORDS=(crit schema show PSTR); COMP_CWORD=3\n_crit crit PSTR show\necho \"${COMPREPLY[@]}\"\n";
+    let run = Command::new("bash").args(["-c", &(script + ask)]).output();
+    let Ok(run) = run else {
+        eprintln!("skipped: there is no bash here");
+        return;
+    };
+    assert_eq!(String::from_utf8_lossy(&run.stdout), "PSTREE\n");
+}
+
+#[test]
+fn quiet_says_errors_alone_and_verbose_which_schema_is_used() {
+    let odd = ["decode", "-i", "v33-full/stats-dump"];
+    assert!(crit(&odd, b"").stderr.contains("crit: warning: "));
+    crit(&[&odd[..], &["-q"]].concat(), b"").quiet();
+    let wrong = crit(
+        &["-q", "encode"],
+        b"{\"magic\": \"PSTRE\", \"entries\": []}",
+    );
+    assert_eq!(wrong.code, 2);
+    assert_eq!(wrong.stderr.lines().count(), 1, "{}", wrong.stderr);
+    let run = crit(&["show", "-v", "simple/pstree.img"], b"");
+    assert!(
+        run.stderr.starts_with("crit: schema: the built-in schema"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.ends_with(" s\n"));
+}

@@ -1,0 +1,243 @@
+//! `crit report`: the page about a checkpoint.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::support::{copy_of, crit, crit_in, edit_image, fresh_dir, images};
+
+const SECTIONS: [&str; 9] = [
+    "findings",
+    "statistics",
+    "processes",
+    "memory",
+    "connections",
+    "files",
+    "sockets",
+    "namespaces",
+    "mounts",
+];
+
+fn page(dump: &str) -> String {
+    crit(&["report", dump], b"").quiet().text()
+}
+
+/// What stands between the tags of a section.
+fn section<'a>(page: &'a str, id: &str) -> &'a str {
+    let (_, rest) = page.split_once(&format!("<section id={id}>")).unwrap();
+    rest.split_once("</section>").unwrap().0
+}
+
+#[test]
+fn a_page_has_every_section_and_loads_and_runs_nothing() {
+    for dump in [
+        "app",
+        "full-ns",
+        "sockets",
+        "simple",
+        "i386",
+        "tree",
+        "userns",
+        "predump/3",
+    ] {
+        let page = page(dump);
+        for id in SECTIONS {
+            assert!(section(&page, id).contains("<h2>"), "{dump}: {id}");
+            assert!(
+                page.contains(&format!("<a href=\"#{id}\">")),
+                "{dump}: {id}"
+            );
+        }
+        for word in [
+            "<script", "http:", "https:", "src=", "url(", "@import", "<link", "<iframe",
+        ] {
+            assert!(!page.contains(word), "{dump}: {word}");
+        }
+        assert!(page.contains("default-src 'none'"));
+        assert!(!page.contains("class=missing"), "{dump}");
+    }
+}
+
+#[test]
+fn the_sections_tell_what_the_explorers_tell() {
+    let page = page("app");
+    assert!(section(&page, "processes").contains("100 <b>app.py</b> <span>5 threads</span>"));
+    assert!(section(&page, "processes").contains("104 <b>sleep</b>"));
+    // As `crit stats` has it: 674 us and 99963 us.
+    let statistics = section(&page, "statistics");
+    assert!(statistics.contains("674 us") && statistics.contains("99.963 ms"));
+    assert!(statistics.contains(">2833<"));
+    // The pagemap of task 104 has 30 pages.
+    assert!(section(&page, "memory").contains("104 sleep: 120.0 KiB of"));
+    assert!(section(&page, "files").contains("104 sleep: "));
+    assert!(section(&page, "sockets").contains("127.0.0.1:33599"));
+    assert!(section(&page, "findings").contains("pages-1.img"));
+    // Task 104 has the ends of pipes of its parent's.
+    let connections = section(&page, "connections");
+    assert!(connections.contains("edge pipe") && connections.contains("edge tcp"));
+    let page = super::report::page("full-ns");
+    assert!(section(&page, "namespaces").contains("host name"));
+    assert!(section(&page, "mounts").contains("/proc"));
+    assert!(section(&page, "connections").contains("edge unix"));
+}
+
+#[test]
+fn names_from_the_dump_are_text_and_never_markup() {
+    let dump = copy_of("simple");
+    let hostile = "<script>alert(1)</script>\"'\u{1b}[31m\u{202e}";
+    edit_image(dump.path(), "core-100.img", |entries| {
+        entries[0]["tc"]["comm"] = json!(hostile);
+    });
+    edit_image(dump.path(), "files.img", |entries| {
+        for entry in entries {
+            if let Some(name) = entry.pointer_mut("/reg/name") {
+                *name = json!(hostile);
+            }
+        }
+    });
+    let run = crit_in(dump.path(), &["report", "."], b"");
+    assert_eq!(run.code, 0);
+    let page = run.text();
+    assert!(!page.contains("<script") && !page.contains('\u{1b}') && !page.contains('\u{202e}'));
+    let name = "&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;\\u{1b}[31m\\u{202e}";
+    assert!(section(&page, "processes").contains(name));
+    assert!(section(&page, "files").contains(name));
+}
+
+#[test]
+fn what_is_missing_is_said_in_its_section_and_the_others_stand() {
+    let dump = copy_of("app");
+    for name in ["files.img", "mm-104.img", "stats-dump"] {
+        fs::remove_file(dump.path().join(name)).unwrap();
+    }
+    let run = crit_in(dump.path(), &["report", ".", "-o", "page.html"], b"");
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let page = fs::read_to_string(dump.path().join("page.html")).unwrap();
+    assert!(section(&page, "memory").contains("104: "));
+    assert!(section(&page, "statistics").contains("no statistics"));
+    assert!(section(&page, "processes").contains("app.py"));
+    assert!(section(&page, "findings").contains("files.img"));
+}
+
+/// A checkpoint of 200 tasks with 500 areas each.
+fn large() -> tempfile::TempDir {
+    let dump = copy_of("simple");
+    let dir = dump.path();
+    edit_image(dir, "mm-100.img", |entries| {
+        let vmas = entries[0]["vmas"].as_array_mut().unwrap();
+        let area = vmas[0].clone();
+        vmas.truncate(1);
+        for number in 1..500u64 {
+            let mut area = area.clone();
+            area["start"] = json!(0x7000_0000_0000 + number * 0x10_0000);
+            area["end"] = json!(0x7000_0000_0000 + number * 0x10_0000 + 0x2000);
+            vmas.push(area);
+        }
+    });
+    edit_image(dir, "pstree.img", |entries| {
+        for pid in 201..400u64 {
+            let mut task = entries[0].clone();
+            task["pid"] = json!(pid);
+            task["ppid"] = json!(if pid % 3 == 0 { 100 } else { pid - 1 });
+            task["threads"] = json!([pid]);
+            entries.push(task);
+        }
+    });
+    for pid in 201..400 {
+        for kind in ["core", "mm", "pagemap", "fs", "ids"] {
+            let copy = dir.join(format!("{kind}-{pid}.img"));
+            fs::copy(dir.join(format!("{kind}-100.img")), copy).unwrap();
+        }
+    }
+    dump
+}
+
+#[test]
+fn a_page_of_two_hundred_processes_with_a_hundred_thousand_areas_stays_small() {
+    let dump = large();
+    let run = crit_in(dump.path(), &["report", "."], b"");
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let page = run.text();
+    assert!(page.len() < 3 << 20, "{} bytes", page.len());
+    assert!(page.contains("<dt>Processes</dt><dd>200</dd>"));
+    // At most 160 blocks for each of at most 40 address spaces.
+    let blocks = section(&page, "memory").matches("<g><title>").count();
+    assert!(blocks > 1000 && blocks <= 160 * 40, "{blocks}");
+    assert!(section(&page, "memory").contains("and 160 more processes"));
+}
+
+#[test]
+fn a_browser_shows_the_page_with_all_its_parts() {
+    let dir = fresh_dir();
+    let file = dir.path().join("page.html");
+    fs::write(&file, page("app")).unwrap();
+    let url = format!("file://{}", file.display());
+    let browser = ["chromium", "chromium-browser", "google-chrome"]
+        .into_iter()
+        .find_map(|name| {
+            let data = format!("--user-data-dir={}", dir.path().join("data").display());
+            let args = [
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--dump-dom",
+                &data,
+                &url,
+            ];
+            Command::new(name).args(args).output().ok()
+        });
+    let Some(browser) = browser.filter(|run| run.status.success()) else {
+        eprintln!("skipped: there is no Chromium here");
+        return;
+    };
+    let dom = String::from_utf8_lossy(&browser.stdout);
+    // The browser's own words for what it made of the page.
+    for id in SECTIONS {
+        assert!(dom.contains(&format!("<section id=\"{id}\">")), "{id}");
+    }
+    assert_eq!(dom.matches("<svg class=\"space\"").count(), 2);
+    assert!(dom.contains("<svg class=\"graph\"") && dom.contains("class=\"edge pipe\""));
+    assert!(
+        dom.trim_end().ends_with("</body></html>"),
+        "nothing is left open"
+    );
+}
+
+#[test]
+fn an_archive_has_a_page_with_the_container_that_it_is_of() {
+    let archives = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images");
+    assert!(images() == archives);
+    let dir = fresh_dir();
+    let dump = copy_of("i386");
+    fs::write(
+        dump.path().join("config.dump"),
+        r#"{"name": "web<1>", "rootfsImageName": "docker.io/library/nginx", "id": "abc", "checkpointedTime": "2026-01-02T03:04:05Z"}"#,
+    )
+    .unwrap();
+    let status = Command::new("tar")
+        .arg("-cf")
+        .arg(dir.path().join("a.tar"))
+        .arg("-C")
+        .arg(dump.path())
+        .args([
+            "--transform",
+            "s,^[.]/\\(.*img\\),checkpoint/\\1,",
+            "--exclude=*.json",
+            ".",
+        ])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let run = crit_in(dir.path(), &["report", "a.tar"], b"");
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let page = run.text();
+    for word in [
+        "<h1>web&lt;1&gt;</h1>",
+        "docker.io/library/nginx",
+        "2026-01-02T03:04:05Z",
+    ] {
+        assert!(page.contains(word), "{word}: {}", &page[4000..6000]);
+    }
+}

@@ -1,0 +1,80 @@
+//! `decode -d` and `encode -d`: all images of a checkpoint at once.
+
+use std::fs;
+
+use super::support::{copy_of, crit_in, fresh_dir, images};
+
+const DUMPS: [&str; 6] = ["simple", "app", "sockets", "i386", "full-ns", "predump/3"];
+
+#[test]
+fn every_image_of_a_checkpoint_goes_to_json_and_back_at_once() {
+    for dump in DUMPS {
+        let dir = fresh_dir();
+        let from = images().join(dump);
+        let from = from.to_str().unwrap();
+        let run = crit_in(dir.path(), &["decode", "-d", from, "-o", "json"], b"");
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let back = crit_in(dir.path(), &["encode", "-d", "json", "-o", "back"], b"").quiet();
+        let mut seen = 0;
+        for entry in fs::read_dir(dir.path().join("json")).unwrap() {
+            let json = entry.unwrap();
+            let name = json.file_name().into_string().unwrap();
+            let image = name.strip_suffix(".json").unwrap();
+            let back = fs::read(dir.path().join("back").join(image)).unwrap();
+            let original = images().join(dump).join(image);
+            assert!(back == fs::read(&original).unwrap(), "{image}");
+            // What upstream prints, where it reads the image.
+            let golden = fs::read_to_string(images().join(dump).join(&name));
+            if let Ok(golden) = golden {
+                let json = fs::read_to_string(json.path()).unwrap();
+                assert_eq!(json, golden.trim_end(), "{name}");
+            }
+            seen += 1;
+        }
+        assert!(seen > 5, "{dump}: {seen}");
+        assert_eq!(back.text(), format!("encoded {seen} images into back\n"));
+        assert!(
+            run.text()
+                .starts_with(&format!("decoded {seen} images into json\n"))
+        );
+    }
+}
+
+#[test]
+fn raw_images_are_named_and_a_damaged_one_does_not_keep_the_others() {
+    let dump = copy_of("i386");
+    let core = dump.path().join("core-100.img");
+    let bytes = fs::read(&core).unwrap();
+    fs::write(&core, &bytes[..bytes.len() - 1]).unwrap();
+    let run = crit_in(
+        dump.path(),
+        &["decode", "-d", ".", "-o", "json", "--pretty"],
+        b"",
+    );
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("core-100.img: entry 0"),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.text().contains("\nnot decoded: pages-1.img\n"),
+        "{}",
+        run.text()
+    );
+    assert!(!dump.path().join("json/core-100.img.json").exists());
+    assert!(dump.path().join("json/pstree.img.json").exists());
+}
+
+#[test]
+fn a_directory_needs_an_output_and_stands_alone() {
+    let dir = fresh_dir();
+    for args in [
+        &["decode", "-d", "."][..],
+        &["decode", "-d", ".", "-i", "x", "-o", "y"],
+        &["encode", "-d", "."],
+        &["encode", "-d", "nowhere", "-o", "y"],
+    ] {
+        assert_eq!(crit_in(dir.path(), args, b"").code, 2, "{args:?}");
+    }
+}
