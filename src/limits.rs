@@ -33,8 +33,16 @@ pub const WHOLE_ENTRY: usize = 64 << 10;
 /// How many warnings are kept for one image; the rest are counted.
 pub const WARNINGS: usize = 20;
 
-/// The largest .proto file, header or descriptor set that is read, in bytes. CRIU's largest has 10 KiB.
-pub const PROTO_FILE: u64 = 16 << 20;
+/// How many findings of [`crate::check`] are kept for one image while it is looked at, half of them about
+/// entries; the rest are counted.
+pub const FINDINGS: usize = 128;
+
+/// The largest .proto file or header that is read, in bytes. CRIU's largest has 10 KiB; compiling takes a
+/// hundred times as much memory.
+pub const PROTO_FILE: u64 = 2 << 20;
+
+/// The largest descriptor set that is read, in bytes. CRIU's has 100 KiB.
+pub const DESCRIPTOR_SET: u64 = 16 << 20;
 
 /// How many .proto files a schema directory may have. CRIU has 76.
 pub const PROTO_FILES: usize = 10_000;
@@ -136,3 +144,7 @@ pub const SIFTED_ENTRY: u64 = 256 << 20;
 /// How many bytes of such an entry the fields beside the list may have that are read. The largest is
 /// the auxiliary vector, with some hundred.
 pub const SIFTED_REST: usize = 64 << 10;
+
+/// How many bytes of a packed archive are unpacked again to come to members that were not kept, before it is
+/// unpacked to a temporary file as a whole.
+pub const UNPACKED_AGAIN: u64 = 1 << 30;

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use super::findings::OfImage;
 use super::{Checker, Finding, Severity};
 use crate::error::{Error, ErrorKind};
 use crate::image::ImageReader;
 use crate::json::recode;
-use crate::limits::{EXPLORED_ENTRY, WARNINGS};
+use crate::limits::{EXPLORED_ENTRY, FINDINGS, WARNINGS};
 use crate::parallel::in_parallel;
 
 /// Checks all images; how many there are.
@@ -15,15 +16,9 @@ pub(super) fn check(checker: &Checker<'_>, names: &[String]) -> u64 {
     let checkpoint = checker.checkpoint;
     let all = in_parallel(names, |name| Image { checkpoint, name }.look());
     let mut images = 0;
-    for (is_image, findings) in all {
+    for (name, (is_image, findings)) in names.iter().zip(all) {
         images += u64::from(is_image);
-        for finding in findings {
-            let at = super::At {
-                entry: finding.entry,
-                field: finding.field,
-            };
-            checker.found(finding.severity, &finding.image, at, finding.reason);
-        }
+        checker.findings.borrow_mut().join(name, findings);
     }
     images
 }
@@ -51,8 +46,8 @@ impl Image<'_> {
     }
 
     /// Whether it is an image, and what is wrong with it.
-    fn look(&self) -> (bool, Vec<Finding>) {
-        let mut findings = Vec::new();
+    fn look(&self) -> (bool, OfImage) {
+        let mut findings = OfImage::default();
         match self.read(&mut findings) {
             Ok(is_image) => (is_image, findings),
             Err(error) => match error.kind() {
@@ -69,14 +64,14 @@ impl Image<'_> {
                         Some(offset) => format!("{kind} (at byte 0x{offset:x})"),
                         None => kind.to_string(),
                     };
-                    findings.push(self.finding(severity, at.entry, &at.field, reason));
+                    findings.add(self.finding(severity, at.entry, &at.field, reason));
                     (true, findings)
                 }
             },
         }
     }
 
-    fn read(&self, findings: &mut Vec<Finding>) -> Result<bool, Error> {
+    fn read(&self, findings: &mut OfImage) -> Result<bool, Error> {
         let schema = self.checkpoint.schema();
         let mut reader =
             ImageReader::named(schema, self.checkpoint.read_again(self.name)?, self.name)?;
@@ -88,7 +83,7 @@ impl Image<'_> {
                 "by its magic it is of the kind {}, by its name {}",
                 kind.name, expected.name
             );
-            findings.push(self.finding(Severity::Error, None, "", reason));
+            findings.add(self.finding(Severity::Error, None, "", reason));
             return Ok(true);
         }
         let mut index = 0u64;
@@ -98,13 +93,13 @@ impl Image<'_> {
             if kind.family != crate::descriptor::Family::Service {
                 for field in entry.missing_fields().into_iter().take(WARNINGS) {
                     let reason = "a required field is missing".to_owned();
-                    findings.push(self.finding(Severity::Error, Some(index), &field, reason));
+                    findings.add(self.finding(Severity::Error, Some(index), &field, reason));
                 }
             }
             for number in entry.unknown_fields()? {
-                let reason = format!("it has the field {number}, which the schema lacks");
-                if unknown.insert(number) {
-                    findings.push(self.finding(Severity::Warning, Some(index), "", reason));
+                if unknown.len() < FINDINGS && unknown.insert(number.clone()) {
+                    let reason = format!("it has the field {number}, which the schema lacks");
+                    findings.add(self.finding(Severity::Warning, Some(index), "", reason));
                 }
             }
             index += 1;
@@ -116,7 +111,7 @@ impl Image<'_> {
                 _ => format!("it has {index} entries: only the first is restored"),
             };
             let entry = (index > 1).then_some(1);
-            findings.push(self.finding(Severity::Error, entry, "", reason));
+            findings.add(self.finding(Severity::Error, entry, "", reason));
         }
         if let Some(at) = recode(
             schema,
@@ -127,7 +122,7 @@ impl Image<'_> {
         .differs_at
         {
             let reason = format!("encoded again it differs from byte {at} on");
-            findings.push(self.finding(Severity::Error, None, "", reason));
+            findings.add(self.finding(Severity::Error, None, "", reason));
         }
         Ok(true)
     }

@@ -5,6 +5,7 @@
 //! field. Rules that follow from one part of CRIU's restorer stand together in one file.
 
 mod files;
+mod findings;
 mod images;
 mod inventory;
 mod links;
@@ -14,7 +15,7 @@ mod tasks;
 mod tree;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,8 +24,8 @@ use serde::Serialize;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Location, Result, Warning};
 use crate::image::Entry;
-use crate::limits::WARNINGS;
 use crate::message::Record;
+use findings::Findings;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -129,7 +130,7 @@ pub fn check(checkpoint: &Checkpoint) -> Result<Report> {
     namespaces::check(&checker, &inventory, &tasks, &files);
     Ok(Report {
         images,
-        findings: checker.done(),
+        findings: checker.findings.into_inner().done(),
     })
 }
 
@@ -138,7 +139,7 @@ struct Checker<'c> {
     checkpoint: &'c Checkpoint,
     /// The names of the files among the images.
     names: HashSet<String>,
-    findings: RefCell<BTreeMap<String, Vec<Finding>>>,
+    findings: RefCell<Findings>,
     /// The images that could not be read to their ends.
     damaged: RefCell<HashSet<String>>,
 }
@@ -183,11 +184,7 @@ impl Checker<'_> {
             field: at.field,
             reason,
         };
-        let mut findings = self.findings.borrow_mut();
-        let of_image = findings.entry(image.to_owned()).or_default();
-        if !of_image.contains(&finding) {
-            of_image.push(finding);
-        }
+        self.findings.borrow_mut().add(finding);
     }
 
     /// An error, or a warning, of reading as a finding.
@@ -230,9 +227,7 @@ impl Checker<'_> {
 
     /// Whether an error was found in an image.
     fn has_error(&self, image: &str) -> bool {
-        let findings = self.findings.borrow();
-        let mut of_image = findings.get(image).into_iter().flatten();
-        of_image.any(|finding| finding.severity == Severity::Error)
+        self.findings.borrow().has_error(image)
     }
 
     /// Whether an image that was gone through could not be read to its end.
@@ -250,25 +245,6 @@ impl Checker<'_> {
             fields => self.checkpoint.first_entry_of(image, fields),
         };
         read.ok().flatten()
-    }
-
-    fn done(self) -> Vec<Finding> {
-        let mut all = Vec::new();
-        for (image, mut findings) in self.findings.into_inner() {
-            findings.sort_by_key(|finding| finding.entry);
-            let rest = findings.split_off(findings.len().min(WARNINGS));
-            all.append(&mut findings);
-            if let Some(severity) = rest.iter().map(|finding| finding.severity).max() {
-                all.push(Finding {
-                    severity,
-                    image,
-                    entry: None,
-                    field: String::new(),
-                    reason: format!("{} more", rest.len()),
-                });
-            }
-        }
-        all
     }
 }
 

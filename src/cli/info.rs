@@ -70,12 +70,28 @@ fn row(summary: &Summary, file: Option<String>) -> Row<'_> {
 fn print(value: &impl Serialize) -> Result<()> {
     let mut output = Output::open(None)?;
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut output, formatter);
-    let written = value
-        .serialize(&mut serializer)
-        .map_err(std::io::Error::from);
+    let mut json = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut json, formatter);
+    let written = value.serialize(&mut serializer);
     written
+        .map_err(std::io::Error::from)
+        .and_then(|()| output.write_all(ascii(&json).as_bytes()))
         .and_then(|()| output.write_all(b"\n"))
         .map_err(|error| output.error(error))?;
     output.commit()
+}
+
+/// JSON as Python prints it: what is not ASCII escaped, and what a terminal would take for more than text.
+fn ascii(json: &[u8]) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in String::from_utf8_lossy(json).chars() {
+        if c.is_ascii() && c != '\x7f' {
+            text.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                text.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    text
 }

@@ -33,7 +33,7 @@ pub(super) fn run(args: &Man) -> Result<ExitCode> {
 /// The page of a command and those of the commands below it.
 fn write_all(command: &Command, dir: &Path) -> Result<()> {
     let path = dir.join(format!("{}.1", full_name(command)));
-    write(command, Output::open(Some(&path))?)?;
+    write(command, Output::open_inside(&path)?)?;
     for below in command.get_subcommands() {
         write_all(below, dir)?;
     }

@@ -3,9 +3,10 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use serde::Serialize;
 
 use super::beside::{Beside, copy_over};
@@ -66,6 +67,28 @@ impl Output {
         Ok(Output { to, name })
     }
 
+    /// Opens a file whose name nobody typed, in a directory that may be hostile: through a link that leads
+    /// out of it, or into what is no file, nothing is written.
+    pub(super) fn open_inside(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let to = match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_symlink() => match target_inside(path) {
+                Some((target, metadata)) => Target::in_place_of(target, &metadata),
+                None => Err(io::Error::other(
+                    "a link out of the directory: nothing is written through it",
+                )),
+            },
+            Ok(metadata) if !metadata.is_file() => Err(io::Error::other("no regular file")),
+            Ok(metadata) => Target::in_place_of(path.to_owned(), &metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Target::new_at(path.to_owned())
+            }
+            Err(error) => Err(error),
+        };
+        let to = to.map_err(|e| Error::writing(e).in_file(name.clone()))?;
+        Ok(Output { to, name })
+    }
+
     /// Whether a newline is put at the end of text: on stdout only, as upstream has it.
     pub(super) fn is_stdout(&self) -> bool {
         matches!(self.to, Target::Stdout(_))
@@ -114,30 +137,39 @@ impl Target {
                 .write(true)
                 .open(&path)
                 .map(Target::Direct),
-            Ok(existing) => {
-                // A file that may not be written is not replaced either.
-                let file = OpenOptions::new().write(true).open(&path)?;
-                match replacement(&path, &existing) {
-                    Ok(temporary) => Ok(Target::Beside {
-                        temporary,
-                        path,
-                        permissions: Some(Permissions::from_mode(existing.mode() & 0o7777)),
-                    }),
-                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                        let waiting = tempfile::tempfile()?;
-                        Ok(Target::Copied { waiting, file })
-                    }
-                    Err(error) => Err(error),
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Target::Beside {
-                // As a new file gets it: less what the umask takes away.
-                temporary: Beside::in_folder(folder_of(&path), 0o666)?,
-                path,
-                permissions: None,
-            }),
+            Ok(existing) => Target::in_place_of(path, &existing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Target::new_at(path),
             Err(error) => Err(error),
         }
+    }
+
+    /// A regular file, which is replaced or, when it can't be, written into.
+    fn in_place_of(path: PathBuf, existing: &fs::Metadata) -> io::Result<Self> {
+        // A file that may not be written is not replaced either. Links were followed before.
+        let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or(0);
+        let mut options = OpenOptions::new();
+        let file = options.write(true).custom_flags(flags).open(&path)?;
+        match replacement(&path, existing) {
+            Ok(temporary) => Ok(Target::Beside {
+                temporary,
+                path,
+                permissions: Some(Permissions::from_mode(existing.mode() & 0o7777)),
+            }),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let waiting = tempfile::tempfile()?;
+                Ok(Target::Copied { waiting, file })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn new_at(path: PathBuf) -> io::Result<Self> {
+        Ok(Target::Beside {
+            // As a new file gets it: less what the umask takes away.
+            temporary: Beside::in_folder(folder_of(&path), 0o666)?,
+            path,
+            permissions: None,
+        })
     }
 
     fn commit(self) -> io::Result<()> {
@@ -159,6 +191,14 @@ impl Target {
             Target::Copied { waiting, file } => copy_over(waiting, file),
         }
     }
+}
+
+/// The regular file that a link leads to, when it is below the directory that the link is in.
+fn target_inside(link: &Path) -> Option<(PathBuf, fs::Metadata)> {
+    let folder = fs::canonicalize(folder_of(link)).ok()?;
+    let target = fs::canonicalize(link).ok()?;
+    let metadata = fs::symlink_metadata(&target).ok()?;
+    (target.starts_with(folder) && metadata.is_file()).then_some((target, metadata))
 }
 
 /// A file that can take the place of this one: of the same owner, and closed to others until it does.

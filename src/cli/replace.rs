@@ -94,7 +94,7 @@ pub(super) fn run(args: &Replace, source: &SchemaArgs) -> Result<ExitCode> {
         }
         let mut output = match args.dry_run {
             true => None,
-            false => Some(Output::open(Some(&path))?),
+            false => Some(Output::open_inside(&path)?),
         };
         let mut sink = std::io::sink();
         let changes = {

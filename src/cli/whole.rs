@@ -67,7 +67,7 @@ fn decode_one(
     let gone = || Error::new(ErrorKind::NotACheckpoint("it is gone".to_owned())).in_file(&label);
     let mut reader = checkpoint.image_reader(name)?.ok_or_else(gone)?;
     reader.limit_entries(max_entry);
-    let mut output = Output::open(Some(&to.join(format!("{name}{ENDING}"))))?;
+    let mut output = Output::open_inside(&to.join(format!("{name}{ENDING}")))?;
     let report = json::decode(&mut reader, &mut output, options)
         .map_err(|error| output.locate(error, &label))?;
     output.commit()?;
@@ -122,7 +122,7 @@ pub(super) fn encode(
 fn encode_one(schema: &Schema, from: &Path, to: &Path, options: &EncodeOptions) -> Result<()> {
     let input = input::open(Some(from))?;
     let label = input.label().to_owned();
-    let mut output = Output::open(Some(to))?;
+    let mut output = Output::open_inside(to)?;
     json::encode(schema, input.data, &mut output, options)
         .map_err(|error| output.locate(error, &label))?;
     output.commit()

@@ -186,6 +186,10 @@ impl ImageKind {
         let name = row.get("name").and_then(|n| n.as_str()).unwrap_or("?");
         let bad = |what: String| Error::new(ErrorKind::Descriptor(format!("row `{name}`: {what}")));
         let kind: ImageKind = ImageKind::deserialize(&row).map_err(|e| bad(e.to_string()))?;
+        // Names are printed as they are.
+        if !is_identifier(&kind.name) {
+            return Err(bad("its name is no identifier".into()));
+        }
         let raw = kind.family == Family::Raw;
         let records = kind.payload == Some(PayloadKind::PageRecords);
         if raw != kind.magic.is_none() {
@@ -196,6 +200,12 @@ impl ImageKind {
         }
         Ok(kind)
     }
+}
+
+/// Whether a name is one of letters, digits and underscores, as those of C and protobuf are.
+pub(crate) fn is_identifier(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    !name.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// All image kinds that are known.

@@ -8,5 +8,6 @@ mod images;
 mod names;
 mod pattern;
 
+pub(crate) use images::is_identifier;
 pub use images::{Family, ImageKind, ImageKinds, PayloadKind, Queue};
 pub use names::{Dictionary, FlagTable, Names};

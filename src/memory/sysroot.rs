@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -90,8 +91,9 @@ impl Sysroot {
     /// Opens a regular file; nothing outside the root is reached, whatever the name or links say.
     fn open_inside(&self, file: &MappedFile) -> std::io::Result<(File, u64)> {
         let path = Path::new(std::ffi::OsStr::from_bytes(file.name.as_bytes()));
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        // Only looked at: opening a device can do things.
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
         let opened = rustix::fs::openat2(&self.root, path, flags, Mode::empty(), resolve)?;
         // The files of these are made by the kernel, some without end: no program maps them.
         const MADE: [u64; 2] = [0x9fa0, 0x6265_6572];
@@ -99,11 +101,12 @@ impl Sysroot {
         if u64::try_from(kind).is_ok_and(|kind| MADE.contains(&kind)) {
             return Err(std::io::Error::other("a file that the kernel makes"));
         }
-        let opened = File::from(opened);
-        let metadata = opened.metadata()?;
+        let found = File::from(opened);
+        let metadata = found.metadata()?;
         if !metadata.is_file() {
             return Err(std::io::Error::other("not a regular file"));
         }
+        let opened = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))?;
         Ok((opened, metadata.len()))
     }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use prost_reflect::prost::Message as _;
-use prost_reflect::prost_types::FileDescriptorProto;
+use prost_reflect::prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorProto};
 
 use super::source::{Source, SourceFile};
 use crate::bytes::{Cursor, Wire};
+use crate::descriptor::is_identifier;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The files of a descriptor set, each as its own bytes: parsed into prost's types, they would lose
@@ -34,6 +35,9 @@ impl DescriptorSet {
             }
             let file = cursor.delimited().map_err(|e| bad(e.to_string()))?;
             let parsed = FileDescriptorProto::decode(file).map_err(|e| bad(e.to_string()))?;
+            if let Some(name) = odd_name(&parsed) {
+                return Err(bad(format!("the name `{name}` is none")));
+            }
             files.insert(parsed.name().to_owned(), file.to_vec());
         }
         if files.is_empty() {
@@ -41,6 +45,38 @@ impl DescriptorSet {
         }
         Ok(DescriptorSet { files })
     }
+}
+
+/// The first name that protoc would not have written. Names are printed as they are, so that none may
+/// have control characters or quotes in it.
+fn odd_name(file: &FileDescriptorProto) -> Option<&str> {
+    let printable = |name: &&str| name.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
+    let mut names = vec![file.name()];
+    let path = names.iter().copied().find(|name| !printable(name));
+    if path.is_some() {
+        return path;
+    }
+    names = file
+        .package()
+        .split('.')
+        .filter(|part| !part.is_empty())
+        .collect();
+    let mut enums: Vec<&EnumDescriptorProto> = file.enum_type.iter().collect();
+    let mut messages: Vec<&DescriptorProto> = file.message_type.iter().collect();
+    names.extend(file.extension.iter().map(|field| field.name()));
+    while let Some(message) = messages.pop() {
+        names.push(message.name());
+        names.extend(message.field.iter().map(|field| field.name()));
+        names.extend(message.extension.iter().map(|field| field.name()));
+        names.extend(message.oneof_decl.iter().map(|oneof| oneof.name()));
+        enums.extend(&message.enum_type);
+        messages.extend(&message.nested_type);
+    }
+    for ty in enums {
+        names.push(ty.name());
+        names.extend(ty.value.iter().map(|value| value.name()));
+    }
+    names.into_iter().find(|name| !is_identifier(name))
 }
 
 impl Source for DescriptorSet {

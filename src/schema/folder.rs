@@ -94,7 +94,7 @@ impl Folders {
 
 /// The text of a regular file of a sane size; `None` when there is none.
 pub(super) fn read_text(path: &Path) -> Result<Option<String>> {
-    let Some(mut bytes) = read_bytes(path)? else {
+    let Some(mut bytes) = read_bytes(path, PROTO_FILE)? else {
         return Ok(None);
     };
     if bytes.starts_with(b"\xef\xbb\xbf") {
@@ -108,7 +108,7 @@ pub(super) fn read_text(path: &Path) -> Result<Option<String>> {
 }
 
 /// The bytes of a regular file of a sane size; `None` when there is none.
-pub(super) fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>> {
+pub(super) fn read_bytes(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     let located = |error: Error| error.in_file(path.display().to_string());
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -118,8 +118,8 @@ pub(super) fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>> {
     if !metadata.is_file() {
         return Ok(None);
     }
-    if metadata.len() > PROTO_FILE {
-        let what = format!("a file of more than {} MiB", PROTO_FILE >> 20);
+    if metadata.len() > most {
+        let what = format!("a file of more than {} MiB", most >> 20);
         return Err(located(Error::new(ErrorKind::Limit(what))));
     }
     fs::read(path)

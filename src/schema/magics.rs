@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::descriptor::is_identifier;
+
 /// A magic that a header defines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Magic {
@@ -53,7 +55,7 @@ fn definition(line: &str) -> Option<(&str, &str)> {
         return None;
     }
     let name = words.next()?;
-    Some((name, words.next()?)).filter(|(name, _)| !name.contains('('))
+    Some((name, words.next()?)).filter(|(name, _)| is_identifier(name))
 }
 
 fn number(text: &str) -> Option<u32> {

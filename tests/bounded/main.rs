@@ -251,3 +251,28 @@ fn a_name_of_a_gib_is_an_error_that_is_held_nowhere() {
     });
     assert!(held < BESIDES, "{held}");
 }
+
+#[test]
+fn a_check_of_images_that_are_wrong_in_every_entry_keeps_few_findings() {
+    let _alone = ALONE.lock();
+    let dump = damage::Damaged::copy_of(&images().join("simple"));
+    let mut wrong = [0x5456_4319u32.to_le_bytes(), 0x5141_2010u32.to_le_bytes()].concat();
+    for name in ["fs-100.img", "fdinfo-2.img", "pstree.img"] {
+        let path = dump.path().join(name);
+        wrong[4..8].copy_from_slice(&std::fs::read(&path).unwrap()[4..8]);
+        // A million entries without anything in them.
+        wrong.resize(8 + (4 << 20), 0);
+        std::fs::write(&path, &wrong).unwrap();
+    }
+    let checkpoint = Checkpoint::open(dump.path()).unwrap();
+    let mut report = None;
+    let held = held(|| report = Some(criu_images::check::check(&checkpoint).unwrap()));
+    let findings = report.unwrap().findings;
+    assert!(findings.len() < 200, "{}", findings.len());
+    let more = findings
+        .iter()
+        .filter(|finding| finding.reason.ends_with(" more"));
+    assert!(more.count() >= 3);
+    // The process tree holds its tasks.
+    assert!(held < 600 << 20, "{held}");
+}

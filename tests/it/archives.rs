@@ -503,3 +503,27 @@ fn other_files_are_refused_by_what_they_are() {
     );
     assert!(Checkpoint::open(Path::new("/dev/null")).is_err());
 }
+
+#[test]
+fn many_large_members_of_a_packed_archive_are_read_without_unpacking_it_for_each() {
+    // 5 MiB each, more than is kept in memory: 30 of them would be 2 GiB to pass.
+    let mut tar = Tar::default().file("checkpoint/pstree.img", &image("i386/pstree.img"));
+    for number in 0..30u32 {
+        let mut content = image("simple/fs-100.img")[..8].to_vec();
+        content.resize(8 + 4 * number as usize, 0);
+        // An entry of its own at the end, behind empty ones.
+        content.resize(5 << 20, 0);
+        tar = tar.file(&format!("checkpoint/fs-{number}.img"), &content);
+    }
+    let run = on(&gzip(&tar.end()), &["ls", "a.tar", "--json"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let files = run.json()["files"].as_array().unwrap().clone();
+    let large: Vec<_> = files
+        .iter()
+        .filter(|file| file["size"] == 5 << 20)
+        .collect();
+    assert_eq!(large.len(), 30);
+    for file in large {
+        assert_eq!(file["entries"], ((5 << 20) - 8) / 4, "{file}");
+    }
+}

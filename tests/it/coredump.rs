@@ -545,3 +545,29 @@ fn the_library_writes_a_core_wherever_it_can_seek() {
     assert!(Path::new(checkpoint.name()).is_dir());
     assert_eq!(Core::parse(file.into_inner()).all(NT_PRSTATUS).len(), 3);
 }
+
+#[test]
+fn a_core_is_written_through_no_link_and_into_no_device_or_fifo() {
+    let dump = copy_of("i386");
+    let victim = fresh_dir();
+    let file = victim.path().join("victim");
+    fs::write(&file, "as it was").unwrap();
+    let core = dump.path().join("core.100");
+    for target in [file.as_path(), Path::new("/dev/null"), Path::new("nowhere")] {
+        std::os::unix::fs::symlink(target, &core).unwrap();
+        let run = crit_in(dump.path(), &["coredump"], b"");
+        assert_eq!(run.code, 2, "{target:?}");
+        assert!(
+            run.stderr
+                .contains("a link out of the directory: nothing is written through it")
+        );
+        assert!(fs::symlink_metadata(&core).unwrap().is_symlink());
+        fs::remove_file(&core).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "as it was");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &core, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let run = crit_in(dump.path(), &["coredump"], b"");
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("no regular file"), "{}", run.stderr);
+}

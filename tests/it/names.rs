@@ -47,3 +47,21 @@ fn a_name_that_mixes_newlines_comes_back_too() {
         assert!(back == image, "{name:?}: {}", printed(&image));
     }
 }
+
+#[test]
+fn a_name_of_a_file_is_escaped_in_what_info_prints() {
+    let dir = super::support::fresh_dir();
+    let image = super::support::image("simple/fs-100.img");
+    let names = ["a\u{7f}\u{9b}31m\u{202e}.img", "b.img"];
+    for name in names {
+        std::fs::write(dir.path().join(name), &image).unwrap();
+    }
+    let run = super::support::crit_in(dir.path(), &["info", names[0], names[1]], b"").quiet();
+    assert!(
+        run.text()
+            .contains("\"file\": \"a\\u007f\\u009b31m\\u202e.img\""),
+        "{}",
+        run.text()
+    );
+    assert_eq!(run.json()[0]["file"], names[0]);
+}

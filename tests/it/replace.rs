@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::support::{self, Run, crit_in, edit_image};
+use super::support::{self, Run, crit_in, edit_image, fresh_dir, images};
 
 /// A copy of a dump without the JSON of its images, which mentions all that they hold.
 fn copy_of(dump: &str) -> tempfile::TempDir {
@@ -414,4 +414,43 @@ fn backups_are_made_before_the_first_image_takes_its_place() {
     ];
     assert_eq!(replace(dir, &args).code, 2);
     assert_eq!(fs::read(dir.join("core-1.img")).unwrap(), before);
+}
+
+#[test]
+fn links_among_the_images_are_not_written_through() {
+    let outside = fresh_dir();
+    let victim = outside.path().join("victim");
+    // An image that is a link, and a backup's name that is one.
+    let dump = copy_of("pattern");
+    fs::rename(dump.path().join("files.img"), &victim).unwrap();
+    let before = fs::read(&victim).unwrap();
+    std::os::unix::fs::symlink(&victim, dump.path().join("files.img")).unwrap();
+    let path = "--path=/srv/demo=/srv/other";
+    let run = crit_in(dump.path(), &["replace", ".", path], b"");
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr
+            .contains("a link out of the directory: nothing is written through it"),
+        "{}",
+        run.stderr
+    );
+    assert!(fs::read(&victim).unwrap() == before);
+    let dump = copy_of("pattern");
+    std::os::unix::fs::symlink(&victim, dump.path().join("files.img.bak")).unwrap();
+    let run = crit_in(dump.path(), &["replace", ".", path, "--backup"], b"");
+    assert_eq!(run.code, 2);
+    assert!(fs::read(&victim).unwrap() == before);
+    let original = images().join("pattern/files.img");
+    assert!(fs::read(dump.path().join("files.img")).unwrap() == fs::read(original).unwrap());
+    // Memory is written as carefully.
+    let dump = copy_of("i386");
+    let pages = dump.path().join("pages-1.img");
+    fs::rename(&pages, &victim).unwrap();
+    std::os::unix::fs::symlink(&victim, &pages).unwrap();
+    let before = fs::read(&victim).unwrap();
+    let write = [
+        "mem", ".", "-p", "100", "--write", "ffb24f9f", "--hex", "6e65",
+    ];
+    assert_eq!(crit_in(dump.path(), &write, b"").code, 2);
+    assert!(fs::read(&victim).unwrap() == before);
 }

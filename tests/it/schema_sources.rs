@@ -446,7 +446,7 @@ fn hostile_schema_directories_are_refused_in_one_line() {
         .unwrap()
         .set_len(100 << 20)
         .unwrap();
-    says(large.path(), "a file of more than 16 MiB");
+    says(large.path(), "a file of more than 2 MiB");
     says(
         folder("message pstree_entry { nonsense").path(),
         "pstree.proto: expected",
@@ -654,4 +654,31 @@ fn a_forced_message_stays_when_rows_are_laid_over_the_schema() {
     let forced = next().with_message("widget_entry").unwrap();
     let forced = forced.with_rows(&rows).unwrap();
     assert!(decoded(&forced, &novelty).contains(r#"{"size": 4}"#));
+}
+
+#[test]
+fn names_that_no_compiler_writes_are_refused_in_descriptor_sets_and_rows() {
+    let dir = fresh_dir();
+    crit_in(dir.path(), &["schema", "export", "-o", "set"], b"").quiet();
+    let set = fs::read(dir.path().join("set")).unwrap();
+    for (name, other) in [
+        (&b"cwd_id"[..], &b"c\x1b[31m"[..]),
+        (b"fs.proto", b"f\x07.proto"),
+        (b"fs_entry", b"fs\xc2\x9b\"ry!"),
+    ] {
+        let other = &other[..name.len().min(other.len())];
+        let mut changed = set.clone();
+        let at = changed
+            .windows(name.len())
+            .position(|window| window == name)
+            .unwrap();
+        changed[at..at + other.len()].copy_from_slice(other);
+        assert!(Schema::from_descriptor_set(&changed).is_err(), "{other:?}");
+    }
+    let row = r#"{"images": [{"name": "A\u001bB", "magic": "0x1", "family": "common", "files": [], "entry": "fs_entry"}]}"#;
+    let error = Schema::bundled().unwrap().with_rows(row).unwrap_err();
+    assert!(
+        error.to_string().contains("its name is no identifier"),
+        "{error}"
+    );
 }

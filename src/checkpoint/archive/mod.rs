@@ -3,24 +3,28 @@
 //! One pass makes an index of the members; nothing is extracted. Names of members are compared and
 //! printed, never used as paths; links are not followed, except that `parent` may lead to another
 //! directory of the same archive. In a packed archive the small members are kept in memory during
-//! that pass; a large one is unpacked again, up to where it ends, when it is asked for.
+//! that pass; a large one is unpacked again, up to where it ends, when it is asked for. Where that would
+//! be often, all of it is unpacked to a file without a name.
 
 mod members;
 mod packing;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use once_cell::sync::OnceCell;
+
 use self::members::Members;
-use self::packing::{Packing, Unpacked};
+use self::packing::{Packing, Shared, Unpacked};
 use super::member::{Member, MemberKind, RandomAccess};
 use super::store::{ParentLink, Store};
 use crate::descriptor::Family;
 use crate::error::{Error, ErrorKind, Location, Result, Warning};
-use crate::limits::{KEPT_MEMBER, KEPT_MEMBERS, MEMBER_NAMES, MEMBERS, WARNINGS};
+use crate::limits::{KEPT_MEMBER, KEPT_MEMBERS, MEMBER_NAMES, MEMBERS, UNPACKED_AGAIN, WARNINGS};
 
 pub(super) struct Archive {
     name: String,
@@ -31,6 +35,10 @@ pub(super) struct Archive {
     by_name: HashMap<Box<[u8]>, usize>,
     /// Large members of a packed archive, unpacked to files without a name.
     spooled: Mutex<HashMap<usize, RandomAccess>>,
+    /// How many bytes were unpacked again to come to a member.
+    passed: AtomicU64,
+    /// All of a packed archive in a file without a name, once that was too much.
+    whole: OnceCell<Arc<File>>,
     warnings: Vec<Warning>,
 }
 
@@ -72,6 +80,8 @@ impl Archive {
             members: Vec::new(),
             by_name: HashMap::new(),
             spooled: Mutex::default(),
+            passed: AtomicU64::new(0),
+            whole: OnceCell::new(),
             warnings: Vec::new(),
         };
         archive.index()?;
@@ -177,9 +187,44 @@ impl Archive {
         self.members.get(at).map(|indexed| (at, indexed))
     }
 
+    /// All that can be unpacked, in a temporary file: many large members would each cost a way through
+    /// all that stands before them.
+    fn unpack_whole(&self) -> Result<Arc<File>> {
+        let mut file = tempfile::tempfile().map_err(Error::temporary)?;
+        let mut input = self.unpack().map_err(|e| self.error(e))?;
+        let mut buffer = vec![0; 256 << 10];
+        // Where the archive is broken was said when it was opened; what stands before is there.
+        while let Ok(count) = input.read(&mut buffer)
+            && count > 0
+        {
+            let read = buffer.get(..count).unwrap_or_default();
+            // A hole takes no room.
+            let moved = if read.iter().all(|byte| *byte == 0) {
+                file.seek(SeekFrom::Current(count as i64)).map(drop)
+            } else {
+                file.write_all(read)
+            };
+            moved.map_err(Error::temporary)?;
+        }
+        let length = file.stream_position();
+        length
+            .and_then(|length| file.set_len(length))
+            .map_err(Error::temporary)?;
+        Ok(Arc::new(file))
+    }
+
     /// The content of a member, unpacked again.
     fn content(&self, indexed: &Indexed) -> Result<Box<dyn Read + Send>> {
         let label = indexed.member.name.to_string_lossy();
+        let passed = self.passed.fetch_add(indexed.offset, Ordering::Relaxed);
+        if self.packing != Packing::None && passed.saturating_add(indexed.offset) > UNPACKED_AGAIN {
+            let file = Arc::clone(self.whole.get_or_try_init(|| self.unpack_whole())?);
+            let content = Shared {
+                file,
+                at: indexed.offset,
+            };
+            return Ok(Box::new(content.take(indexed.member.size)));
+        }
         let mut input = self.unpack().map_err(|e| self.error(e))?;
         let skipped = input
             .skip(indexed.offset)

@@ -57,8 +57,8 @@ impl Packing {
 
 /// A file that several read at once, each at its own place.
 pub(super) struct Shared {
-    file: Arc<File>,
-    at: u64,
+    pub(super) file: Arc<File>,
+    pub(super) at: u64,
 }
 
 impl Read for Shared {

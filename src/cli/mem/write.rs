@@ -40,7 +40,7 @@ pub(super) fn run(command: &Command<'_>, address: u64) -> Result<ExitCode> {
     let path = folder.join(&patch.image);
     let image = path.display().to_string();
     let source = std::fs::File::open(&path).map_err(|e| Error::from(e).in_file(&image))?;
-    let mut output = Output::open(Some(&path))?;
+    let mut output = Output::open_inside(&path)?;
     let copied = match output.file() {
         Some(file) => patch.copy(&source, file),
         None => Ok(()),
