@@ -43,7 +43,6 @@ pub(crate) use types::{EnumType, Field, FieldKind, Shape, Types};
 
 use crate::descriptor::{ImageKind, ImageKinds, Names};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::DESCRIPTOR_SET;
 use checkout::Checkout;
 use descriptor_set::DescriptorSet;
 use folder::Folders;
@@ -428,7 +427,7 @@ impl fmt::Debug for Schema {
 /// The bytes of a descriptor set in a file.
 #[cfg(feature = "cli")]
 pub(crate) fn read_set(path: &Path) -> Result<Vec<u8>> {
-    folder::read_bytes(path, DESCRIPTOR_SET)?.ok_or_else(|| {
+    folder::read_bytes(path, crate::limits::DESCRIPTOR_SET)?.ok_or_else(|| {
         let what = "not a regular file".to_owned();
         Error::new(ErrorKind::Schema(what)).in_file(path.display().to_string())
     })

@@ -20,6 +20,7 @@ mod descriptors;
 mod diff;
 mod edit;
 mod errors;
+mod examples;
 mod explore;
 mod export;
 mod help;
