@@ -101,7 +101,7 @@ pub(super) enum Command {
     Export(Export),
     /// Write a page about a checkpoint, for a browser: one file that needs nothing else
     #[command(args_override_self = true, infer_long_args = true, after_help = examples::REPORT)]
-    Report(Page),
+    Report(Report),
     /// Print the manual page of a command, or write those of all
     #[command(args_override_self = true, infer_long_args = true, after_help = examples::MAN)]
     Man(Man),
@@ -111,7 +111,7 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, ClapArgs)]
-pub(super) struct Page {
+pub(super) struct Report {
     /// A directory of images, or a container engine's archive of one
     #[arg(value_name = "DIR|ARCHIVE")]
     pub(super) checkpoint: PathBuf,

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 use serde::Serialize;
 
+use super::messages::warn;
 use super::options::{Json, SchemaArgs};
 use super::output::print;
-use super::report::warn;
 use super::source;
 use crate::check::{Report, Severity, check};
 use crate::checkpoint::Checkpoint;

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 use serde::Serialize;
 
+use super::messages::{caution, report, warn};
 use super::options::{Json, SchemaArgs};
 use super::output::{Output, print};
 use super::progress::Progress;
-use super::report::{caution, report, warn};
 use super::source;
 use crate::checkpoint::Checkpoint;
 use crate::coredump::CoreDump;

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::args::{BigInts, Decode, Show};
+use super::messages::{caution, hint, warn};
 use super::options::{From, SchemaArgs};
 use super::output::Output;
-use super::report::{caution, hint, warn};
 use super::{input, source, whole};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageReader;

@@ -8,9 +8,9 @@ use clap::Args as ClapArgs;
 use serde_json::Value;
 
 use super::get::plain;
+use super::messages::warn;
 use super::options::{Json, SchemaArgs};
 use super::output::print;
-use super::report::warn;
 use super::source;
 use crate::checkpoint::Checkpoint;
 use crate::compare::{

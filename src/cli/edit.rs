@@ -9,9 +9,9 @@ use clap::Args as ClapArgs;
 use tempfile::NamedTempFile;
 
 use super::backup::Backup;
+use super::messages::say;
 use super::options::SchemaArgs;
 use super::output::Output;
-use super::report::say;
 use super::source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageReader;

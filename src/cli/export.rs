@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 
+use super::messages::{report, warn};
 use super::options::{SchemaArgs, path};
 use super::output::Output;
 use super::progress::Progress;
-use super::report::{report, warn};
 use super::{ls, source};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::args::Info;
+use super::messages::report;
 use super::options::SchemaArgs;
 use super::output::Output;
-use super::report::report;
 use super::{input, source};
 use crate::error::Result;
 use crate::image::{Summary, summarize};

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::args::List;
+use super::messages::{report, warn};
 use super::options::SchemaArgs;
 use super::output::print;
-use super::report::{report, warn};
 use super::source;
 use crate::checkpoint::{Checkpoint, Container, Listed};
 use crate::error::{Error, Result};

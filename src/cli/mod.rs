@@ -18,9 +18,9 @@ mod input;
 mod ls;
 mod man;
 mod mem;
+mod messages;
 mod options;
 mod output;
-mod page;
 mod progress;
 mod recode;
 mod replace;
@@ -40,8 +40,8 @@ use clap::Parser as _;
 
 use crate::error::Result;
 use args::{Args, Command};
+use messages::{Verbosity, detail, has_colour, hint, report, say, set_verbosity};
 use output::Output;
-use report::{Verbosity, detail, has_colour, hint, report, say, set_verbosity};
 
 /// Runs the command that the process was started with.
 ///
@@ -131,7 +131,7 @@ fn dispatch(args: &Args) -> Result<ExitCode> {
         Some(Command::Mem(mem)) => mem::run(mem, &args.schema),
         Some(Command::Schema(command)) => schema::run(command, &args.schema),
         Some(Command::Export(export)) => export::run(export, &args.schema),
-        Some(Command::Report(page)) => page::run(page, &args.schema),
+        Some(Command::Report(report)) => report::run(report, &args.schema),
         Some(Command::Man(man)) => man::run(man),
         Some(Command::Completions(completions)) => completions::run(completions, &args.schema),
         None => {

@@ -3,7 +3,7 @@
 use std::sync::Once;
 use std::time::Duration;
 
-use super::report::{Verbosity, verbosity};
+use super::messages::{Verbosity, verbosity};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Nothing is shown before this.

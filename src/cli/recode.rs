@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 use serde::Serialize;
 
+use super::messages::warn;
 use super::options::{Json, SchemaArgs};
 use super::output::print;
-use super::report::warn;
 use super::source;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};

@@ -12,9 +12,9 @@ use clap::Args as ClapArgs;
 use serde::Serialize;
 
 use super::backup::Backup;
+use super::messages::{caution, warn};
 use super::options::{Json, SchemaArgs};
 use super::output::{Output, print};
-use super::report::{caution, warn};
 use super::set::differences;
 use super::source;
 use crate::checkpoint::Checkpoint;

@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::args::{SchemaCheck, SchemaCommand, SchemaDiff, SchemaExport, SchemaShow};
+use super::messages::caution;
 use super::options::SchemaArgs;
 use super::output::{Output, print};
-use super::report::caution;
 use super::source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::render::{Table, printable};

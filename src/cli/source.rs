@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::messages::detail;
 use super::options::SchemaArgs;
-use super::report::detail;
 use crate::error::{Error, Result};
 use crate::schema::Schema;
 

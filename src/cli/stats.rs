@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use super::args::OneCheckpoint;
+use super::messages::{caution, warn};
 use super::options::SchemaArgs;
 use super::output::print;
-use super::report::{caution, warn};
 use super::source;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use super::decode::tell;
 use super::input;
+use super::messages::{report, warn};
 use super::output::{Output, print};
 use super::progress::Progress;
-use super::report::{report, warn};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::{self, DecodeOptions, DecodeReport, EncodeOptions};

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::args::{Explore, Topic};
+use super::messages::warn;
 use super::options::SchemaArgs;
 use super::output::{Output, print_json};
-use super::report::warn;
 use super::source;
 use crate::checkpoint::{Checkpoint, Container};
 use crate::error::{Error, ErrorKind, Result};

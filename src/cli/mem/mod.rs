@@ -17,9 +17,9 @@ use serde::Serialize;
 
 pub(super) use args::Mem;
 
+use super::messages::{report, warn};
 use super::options::SchemaArgs;
 use super::output::Output;
-use super::report::{report, warn};
 use super::source;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::{Command, Elements, Mem, code};
+use crate::cli::messages::{caution, hint};
 use crate::cli::progress::Progress;
-use crate::cli::report::{caution, hint};
 use crate::error::{Error, Result};
 use crate::memory::{Found, Hit, Memory, Pattern, Searchable, Selection};
 use crate::render::{Hexdump, bytes, printable, printable_bytes};
