@@ -78,7 +78,7 @@ impl fmt::Display for Finding {
 pub struct Report {
     /// How many images were read.
     pub images: u64,
-    /// What is wrong, by the names of the images; of one image the first [`WARNINGS`], and how many more.
+    /// What is wrong, by the names of the images; of one image the first [`crate::limits::WARNINGS`], and how many more.
     pub findings: Vec<Finding>,
 }
 

@@ -75,7 +75,7 @@ impl Job<'_> {
 
 fn decode(schema: &Schema, job: &Job<'_>, bare: Option<&str>) -> Result<ExitCode> {
     let (input, output, options) = (job.input, job.output, &job.options);
-    let input = input::open_in(job.from, schema, input)?;
+    let input = input::open_in(job.from, schema, input)?.with_progress("decoding", output);
     let from = input.label().to_owned();
     // The name of a file says something about what is in it; that of stdin does not.
     let reader = match (bare, &input.name) {

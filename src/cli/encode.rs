@@ -21,6 +21,7 @@ pub(super) fn run(args: &Encode, source: &SchemaArgs) -> Result<ExitCode> {
         return whole::encode(&schema, dir, output, &options);
     }
     let input = input::open(args.files.input.as_deref())?;
+    let input = input.with_progress("encoding", args.files.output.as_deref());
     let from = input.label().to_owned();
     let mut output = Output::open(args.files.output.as_deref())?;
     json::encode(&schema, input.data, &mut output, &options)

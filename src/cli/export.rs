@@ -57,7 +57,7 @@ pub(super) fn run(args: &Export, source: &SchemaArgs) -> Result<ExitCode> {
         }
     }
     let mut output = Output::open(args.output.as_deref())?;
-    let progress = Progress::new("exporting", paths.len() as u64);
+    let progress = Progress::of_many("exporting", paths.len());
     for path in &paths {
         match Checkpoint::open_with(&schema, path) {
             Ok(checkpoint) => failed |= !export(args, &schema, &checkpoint, &mut output)?,

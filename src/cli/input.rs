@@ -1,11 +1,12 @@
 //! Where input comes from: a file, or stdin.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal as _, Read};
 use std::path::Path;
 
 use super::messages::warn;
 use super::options::From;
+use super::progress::Progress;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::Schema;
@@ -15,12 +16,40 @@ pub(super) struct Input {
     pub(super) data: Box<dyn Read>,
     /// `None` for stdin.
     pub(super) name: Option<String>,
+    /// The size in bytes, where it is known.
+    size: Option<u64>,
 }
 
 impl Input {
     /// The name for messages.
     pub(super) fn label(&self) -> &str {
         self.name.as_deref().unwrap_or("stdin")
+    }
+
+    /// Shows how much of it was read, when its size is known and the output does not go to the terminal.
+    pub(super) fn with_progress(mut self, what: &'static str, output: Option<&Path>) -> Self {
+        let elsewhere = output.is_some() || !io::stdout().is_terminal();
+        if let Some(size) = self.size.filter(|_| elsewhere) {
+            self.data = Box::new(Watched {
+                data: self.data,
+                progress: Progress::new(what, size),
+            });
+        }
+        self
+    }
+}
+
+/// What is read, with how much of it was.
+struct Watched {
+    data: Box<dyn Read>,
+    progress: Progress,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.data.read(buffer)?;
+        self.progress.add(count as u64);
+        Ok(count)
     }
 }
 
@@ -30,17 +59,20 @@ pub(super) fn open(path: Option<&Path>) -> Result<Input> {
         return Ok(Input {
             data: Box::new(io::stdin().lock()),
             name: None,
+            size: None,
         });
     };
     let name = path.display().to_string();
     let named = |error: io::Error| Error::from(error).in_file(name.clone());
     let file = File::open(path).map_err(named)?;
-    if file.metadata().map_err(named)?.is_dir() {
+    let metadata = file.metadata().map_err(named)?;
+    if metadata.is_dir() {
         return Err(named(io::Error::from(io::ErrorKind::IsADirectory)));
     }
     Ok(Input {
         data: Box::new(file),
         name: Some(name),
+        size: metadata.is_file().then_some(metadata.len()),
     })
 }
 
@@ -72,6 +104,7 @@ pub(super) fn open_in(from: &From, schema: &Schema, path: Option<&Path>) -> Resu
     Ok(Input {
         data,
         name: Some(name),
+        size: None,
     })
 }
 

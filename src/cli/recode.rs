@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::messages::warn;
 use super::options::{Json, SchemaArgs};
 use super::output::print;
+use super::progress::Progress;
 use super::source;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
@@ -76,7 +77,13 @@ pub(super) fn run(args: &Recode, source: &SchemaArgs) -> Result<ExitCode> {
             jobs.push(member(checkpoint, name));
         }
     }
-    let rows = in_parallel(&jobs, |job| row(&schema, job));
+    let progress = Progress::of_many("reading and writing images", jobs.len());
+    let rows = in_parallel(&jobs, |job| {
+        let row = row(&schema, job);
+        progress.add(1);
+        row
+    });
+    drop(progress);
     let rows: Vec<Row> = rows.into_iter().flatten().collect();
     let failed = rows.iter().any(|row| row.error.is_some());
     let differs = rows.iter().any(Row::differs);
