@@ -32,10 +32,16 @@ pub(super) struct Args {
     #[arg(long)]
     pub(super) version: bool,
     /// Say nothing on stderr but errors
-    #[arg(short = 'q', long, global = true, conflicts_with = "verbose")]
+    #[arg(
+        short = 'q',
+        long,
+        global = true,
+        display_order = 990,
+        conflicts_with = "verbose"
+    )]
     pub(super) quiet: bool,
     /// Say on stderr which schema is used, and how long it took
-    #[arg(short = 'v', long, global = true)]
+    #[arg(short = 'v', long, global = true, display_order = 991)]
     pub(super) verbose: bool,
     #[command(flatten)]
     pub(super) schema: SchemaArgs,

@@ -19,14 +19,20 @@ pub(super) fn run(args: &Completions, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
     let contents = schema.contents()?;
     let messages: Vec<String> = contents.messages.into_keys().collect();
-    let magics = schema.kinds().iter().map(|kind| kind.name.clone());
-    let mut names: BTreeSet<String> = magics.collect();
+    let kinds = schema.kinds().iter().map(|kind| kind.name.clone());
+    let magics: BTreeSet<String> = kinds.collect();
+    let mut names = magics.clone();
     names.extend(messages.iter().cloned());
     names.extend(contents.enums.into_keys());
     let shown: Vec<String> = names.iter().cloned().collect();
     let mut crit = Args::command()
         .mut_arg("message", |arg| {
             arg.value_parser(PossibleValuesParser::new(messages))
+        })
+        .mut_subcommand("export", |command| {
+            command.mut_arg("magic", |arg| {
+                arg.value_parser(PossibleValuesParser::new(magics))
+            })
         })
         .mut_subcommand("schema", |command| {
             command.mut_subcommand("show", |command| {

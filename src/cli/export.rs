@@ -90,17 +90,23 @@ fn export(
         .pretty(args.pretty)
         .no_payload(!args.payload);
     let mut whole = true;
+    let mut images = 0;
     for name in checkpoint.image_names()? {
-        if let Err(error) = image(args, schema, checkpoint, &name, output, &options) {
+        match image(args, schema, checkpoint, &name, output, &options) {
+            Ok(()) => images += 1,
             // Nothing more can be written.
-            if error.is_write() {
-                return Err(output.locate(error, &name));
-            }
-            if !error.kind().is_of_no_messages(&name) {
+            Err(error) if error.is_write() => return Err(output.locate(error, &name)),
+            Err(error) if error.kind().is_of_no_messages(&name) => (),
+            Err(error) => {
                 report(&error.in_file(checkpoint.label(&name)));
                 whole = false;
             }
         }
+    }
+    if images == 0 && whole {
+        let what = "no image is in it".to_owned();
+        report(&Error::new(ErrorKind::NotACheckpoint(what)).in_file(checkpoint.name()));
+        whole = false;
     }
     Ok(whole)
 }

@@ -8,7 +8,7 @@ use clap::{Command, CommandFactory as _};
 
 use super::args::{Args, Man};
 use super::output::Output;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, nearest};
 
 pub(super) fn run(args: &Man) -> Result<ExitCode> {
     let mut crit = Args::command();
@@ -23,7 +23,11 @@ pub(super) fn run(args: &Man) -> Result<ExitCode> {
     for name in &args.command {
         command = command.find_subcommand(name).ok_or_else(|| {
             let what = format!("{} has no command `{name}`", full_name(command));
-            Error::new(ErrorKind::Value(what))
+            let error = Error::new(ErrorKind::Value(what));
+            match nearest(name, command.get_subcommands().map(Command::get_name)) {
+                Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+                None => error,
+            }
         })?;
     }
     write(command, Output::open(None)?)?;
@@ -49,7 +53,7 @@ fn write(command: &Command, mut output: Output) -> Result<()> {
     // Sections have the names that pages have.
     page.render(&mut text)
         .map(|()| {
-            String::from_utf8_lossy(&text).replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n")
+            String::from_utf8_lossy(&text).replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n.nf\n")
         })
         .and_then(|text| output.write_all(text.as_bytes()))
         .map_err(|e| output.error(e))?;

@@ -47,8 +47,8 @@ pub(super) struct InOut {
     /// Read from this file instead of stdin
     #[arg(short = 'i', long = "in", alias = "input", value_name = "FILE", value_parser = path())]
     pub(super) input: Option<PathBuf>,
-    /// Write to this file instead of stdout: whole, or not at all
-    #[arg(short = 'o', long = "out", alias = "output", value_name = "FILE", value_parser = path())]
+    /// Write to this file instead of stdout: whole, or not at all; with -d, into this directory
+    #[arg(short = 'o', long = "out", alias = "output", value_name = "FILE|DIR", value_parser = path())]
     pub(super) output: Option<PathBuf>,
 }
 

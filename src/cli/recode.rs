@@ -85,6 +85,10 @@ pub(super) fn run(args: &Recode, source: &SchemaArgs) -> Result<ExitCode> {
     });
     drop(progress);
     let rows: Vec<Row> = rows.into_iter().flatten().collect();
+    if rows.is_empty() {
+        let what = "no image is in it".to_owned();
+        return Err(Error::new(ErrorKind::NotACheckpoint(what)));
+    }
     let failed = rows.iter().any(|row| row.error.is_some());
     let differs = rows.iter().any(Row::differs);
     print(args.json.json.then_some(&rows), || text(&rows))?;

@@ -149,6 +149,10 @@ impl Tally {
     }
 
     fn finish(&self, what: &str, to: &Path) -> Result<ExitCode> {
+        if self.done == 0 && self.failed == 0 {
+            let error = format!("there is nothing that could be {what}");
+            return Err(Error::new(ErrorKind::NotACheckpoint(error)));
+        }
         print(None::<&()>, || {
             let images = if self.done == 1 { "image" } else { "images" };
             let to = to.display().to_string();

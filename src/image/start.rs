@@ -22,7 +22,8 @@ pub(super) fn start<R: Read>(
     input: &mut Input<R>,
     name: Option<&str>,
 ) -> Result<Start> {
-    let base = name.map(|name| name.rsplit('/').next().unwrap_or(name));
+    // Of a member of an archive too: `dump.tar:pages-1.img`.
+    let base = name.map(|name| name.rsplit(['/', ':']).next().unwrap_or(name));
     let by_name = base.and_then(|base| schema.kinds().by_file_name(base));
     let raw = by_name.filter(|kind| kind.family == Family::Raw);
     let beginning = input.peek(64)?.to_vec();

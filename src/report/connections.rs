@@ -48,6 +48,10 @@ fn pipes(subject: &Subject<'_>, edges: &mut BTreeSet<Edge>) -> Result<()> {
         }
     }
     for ((kind, what), pids) in holders {
+        let what = match pids.len() {
+            ..=2 => what,
+            holders => format!("{what}, which {holders} processes have open"),
+        };
         let pids: Vec<u32> = pids.into_iter().take(HOLDERS).collect();
         // Neighbours in a row: all of them are joined, without a line for every two.
         for pair in pids.windows(2) {
@@ -95,10 +99,13 @@ fn sockets(subject: &Subject<'_>, edges: &mut BTreeSet<Edge>) -> Result<()> {
         };
         let from = local(socket).unwrap_or_default();
         let what = format!("{from} to {to}");
+        // Seen from either side it is the same.
+        let (a, b) = (from.as_str().min(&to), from.as_str().max(&to));
+        let pair = format!("{a}, {b}");
         match ends.get(&[Some(to.clone()), Some(from)]) {
             Some(others) => {
                 for other in others.iter().take(HOLDERS) {
-                    edges.insert(Edge::between(pid, *other, Kind::Tcp, String::new()));
+                    edges.insert(Edge::between(pid, *other, Kind::Tcp, pair.clone()));
                 }
             }
             None => {

@@ -125,8 +125,8 @@ pub(super) fn draw(
     page.left_out(nodes.len().saturating_sub(NODES), "processes and peers");
     page.raw("<details><summary>")
         .number(edges.len() as u64)
-        .raw(" connections</summary>\n");
-    page.table(&["By", "From", "To", "What"]);
+        .raw(" pairs of ends</summary>\n");
+    page.table(&["By", "One end", "Another", "What"]);
     for edge in edges.iter().take(ROWS) {
         page.raw("<tr><td>")
             .raw(edge.kind.name())

@@ -1,6 +1,6 @@
 //! Memory as pictures: how much of each task is where, and its address space.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::Subject;
 use super::html::Html;
@@ -161,9 +161,19 @@ impl Tasks {
         self.total(|block| block.mapped)
     }
 
-    /// Bytes of all tasks whose pages are in the dump or a pre-dump of it.
-    pub(super) fn present(&self) -> u64 {
-        self.total(Block::present)
+    /// Bytes of all tasks whose pages are in the dump; what tasks share counts for each.
+    pub(super) fn here(&self) -> u64 {
+        self.total(|block| block.here)
+    }
+
+    /// Bytes of all tasks whose pages are in a pre-dump.
+    pub(super) fn in_parent(&self) -> u64 {
+        self.total(|block| block.in_parent)
+    }
+
+    /// Whether the memory of any task could be read.
+    pub(super) fn is_known(&self) -> bool {
+        self.0.iter().any(|task| task.error.is_none())
     }
 
     fn total(&self, of: fn(&Block) -> u64) -> u64 {
@@ -185,7 +195,7 @@ impl Tasks {
             .filter(|task| !task.blocks.is_empty())
             .collect();
         largest.sort_by_key(|task| std::cmp::Reverse(task.sum(Block::present)));
-        page.raw("<h3>Address spaces</h3>\n<p class=note>Areas from low to high addresses; the width goes with the logarithm of the size, and what is filled is in the dump. Spaces between are gaps.</p>\n");
+        page.raw("<h3>Address spaces</h3>\n<p class=note>Areas from low to high addresses; the width goes with the logarithm of the size, and what is filled is in the dump, or in a pre-dump of it. Spaces between are gaps.</p>\n");
         for (task, place) in largest.iter().take(SPACES).zip(0..) {
             page.raw(if place < 3 {
                 "<details open>"
@@ -203,11 +213,20 @@ impl Tasks {
             page.raw("</details>\n");
         }
         page.left_out(largest.len().saturating_sub(SPACES), "processes");
+        // The same error of many tasks is said once.
+        let mut errors: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
         for task in &self.0 {
             if let Some(error) = &task.error {
-                page.raw("<p class=missing>").number(task.pid).raw(": ");
-                page.text(error).raw("</p>\n");
+                errors.entry(error).or_default().push(task.pid);
             }
+        }
+        for (error, pids) in errors {
+            page.raw("<p class=missing>");
+            let pids: Vec<String> = pids.iter().take(BARS).map(u32::to_string).collect();
+            page.text(&pids.join(" "))
+                .raw(": ")
+                .text(error)
+                .raw("</p>\n");
         }
     }
 
@@ -243,9 +262,11 @@ impl Tasks {
                 .length(left + 7.0)
                 .raw(" y=")
                 .length(top + 12.0);
-            page.raw(">")
-                .text(&bytes(task.sum(Block::present)))
-                .raw("</text>\n");
+            let size = match task.error {
+                None => bytes(task.sum(Block::present)),
+                Some(_) => "unknown".to_owned(),
+            };
+            page.raw(">").text(&size).raw("</text>\n");
         }
         page.raw("</svg>\n");
         page.left_out(self.0.len().saturating_sub(BARS), "processes");

@@ -53,8 +53,15 @@ pub(super) fn head(page: &mut Html, subject: &Subject<'_>, memory: &Tasks) {
     };
     fact("Processes", &subject.processes.len().to_string());
     fact("Threads", &threads.to_string());
-    fact("Memory mapped", &bytes(memory.mapped()));
-    fact("Memory in the dump", &bytes(memory.present()));
+    if memory.is_known() {
+        fact("Memory mapped", &bytes(memory.mapped()));
+        fact("Pages in the dump, of all tasks", &bytes(memory.here()));
+        if memory.in_parent() > 0 {
+            fact("Pages in pre-dumps", &bytes(memory.in_parent()));
+        }
+    } else {
+        fact("Memory", "unknown");
+    }
     if let Ok(members) = checkpoint.members() {
         let size = members
             .iter()

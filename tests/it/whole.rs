@@ -78,3 +78,40 @@ fn a_directory_needs_an_output_and_stands_alone() {
         assert_eq!(crit_in(dir.path(), args, b"").code, 2, "{args:?}");
     }
 }
+
+#[test]
+fn a_folder_without_images_is_an_error_and_not_an_empty_answer() {
+    let dir = fresh_dir();
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    for args in [
+        &["decode", "-d", "empty", "-o", "json"][..],
+        &["encode", "-d", "empty", "-o", "back"],
+        &["recode", "empty"],
+        &["export", "empty"],
+    ] {
+        let run = crit_in(dir.path(), args, b"");
+        assert_eq!(run.code, 2, "{args:?}");
+        assert_eq!(run.stdout, b"");
+    }
+}
+
+#[test]
+fn images_at_the_root_of_an_archive_are_told_apart_by_their_names_as_elsewhere() {
+    let dir = fresh_dir();
+    let from = images().join("i386");
+    let tar = std::process::Command::new("tar")
+        .args(["-cf", "a.tar", "--exclude=*.json", "--exclude=*.txt", "-C"])
+        .arg(&from)
+        .arg(".")
+        .current_dir(dir.path())
+        .status()
+        .unwrap();
+    assert!(tar.success());
+    let run = crit_in(dir.path(), &["decode", "-d", "a.tar", "-o", "json"], b"").quiet();
+    assert_eq!(
+        run.text(),
+        "decoded 12 images into json\nnot decoded: pages-1.img\n"
+    );
+    crit_in(dir.path(), &["recode", "a.tar"], b"").quiet();
+    crit_in(dir.path(), &["export", "a.tar", "-o", "x"], b"").quiet();
+}
