@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Subject;
 use super::graph::{self, Edge, Kind};
-use super::html::Html;
+use super::html::{Html, shown};
 use crate::error::Result;
 use crate::explore::Socket;
 
@@ -43,7 +43,7 @@ fn pipes(subject: &Subject<'_>, edges: &mut BTreeSet<Edge>) -> Result<()> {
                 "FIFO" => Kind::Fifo,
                 _ => continue,
             };
-            let name = file.path.to_string_lossy().into_owned();
+            let name = shown(&file.path);
             holders.entry((kind, name)).or_default().insert(task.pid);
         }
     }
@@ -135,5 +135,5 @@ fn peer(socket: &Socket) -> Option<String> {
 
 /// An address with its port; without a port it is no end of a connection.
 fn end(address: &crate::text::Text, port: u32) -> Option<String> {
-    (port > 0).then(|| format!("{} port {port}", address.to_string_lossy()))
+    (port > 0).then(|| format!("{} port {port}", shown(address)))
 }

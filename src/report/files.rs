@@ -1,7 +1,7 @@
 //! Open files and sockets.
 
 use super::Subject;
-use super::html::Html;
+use super::html::{Html, shown};
 use crate::error::Result;
 use crate::explore::DescriptorName;
 
@@ -26,7 +26,7 @@ pub(super) fn descriptors(page: &mut Html, subject: &Subject<'_>) -> Result<()> 
                 DescriptorName::Root => "root".to_owned(),
             };
             page.raw("<tr>").cell(&fd).cell(&file.kind);
-            page.cell(&file.path.to_string_lossy()).raw("</tr>\n");
+            page.cell(&shown(&file.path)).raw("</tr>\n");
         }
         page.end_table();
         page.left_out(task.files.len().saturating_sub(ROWS), "descriptors");
@@ -57,13 +57,13 @@ pub(super) fn sockets(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
     ]);
     for (pid, socket) in all.iter().take(ROWS) {
         let end = |address: &Option<crate::text::Text>, port: Option<u32>| {
-            let address = address.as_ref().map(|address| address.to_string_lossy());
+            let address = address.as_ref().map(shown);
             match (address, port) {
                 (Some(address), Some(port)) if address.contains(':') => {
                     format!("[{address}]:{port}")
                 }
                 (Some(address), Some(port)) => format!("{address}:{port}"),
-                (Some(address), None) => address.into_owned(),
+                (Some(address), None) => address,
                 _ => String::new(),
             }
         };

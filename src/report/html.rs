@@ -1,7 +1,13 @@
 //! HTML in the making. What comes from a dump can get in escaped only: the rest is text of this
 //! program, or numbers.
 
-use crate::render::printable;
+use crate::render::{printable, printable_bytes};
+use crate::text::Text;
+
+/// A name out of a dump; bytes that are not UTF-8 are shown as escapes, as on a terminal.
+pub(super) fn shown(name: &Text) -> String {
+    printable_bytes(name.as_bytes())
+}
 
 /// A piece of a page.
 #[derive(Default)]

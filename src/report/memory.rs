@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Subject;
-use super::html::Html;
+use super::html::{Html, shown};
 use crate::explore::TaskState;
 use crate::memory::{PageCounts, Region};
 use crate::render::bytes;
@@ -76,7 +76,7 @@ impl Block {
             here, in_parent, ..
         } = region.pages;
         let what = match &region.file {
-            Some(file) => file.to_string_lossy().into_owned(),
+            Some(file) => shown(file),
             None => format!("[{}]", region.kind),
         };
         Block {

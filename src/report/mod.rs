@@ -17,7 +17,7 @@ mod surroundings;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::explore::{Explorer, Process, ProcessOptions};
-use html::Html;
+use html::{Html, shown};
 
 /// What all sections are about.
 struct Subject<'c> {
@@ -36,7 +36,7 @@ impl Subject<'_> {
             .find(|(_, process)| process.pid == pid);
         let comm = process.and_then(|(_, process)| process.comm.as_ref());
         match comm {
-            Some(comm) => format!("{pid} {}", comm.to_string_lossy()),
+            Some(comm) => format!("{pid} {}", shown(comm)),
             None => pid.to_string(),
         }
     }

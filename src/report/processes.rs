@@ -1,7 +1,7 @@
 //! The process tree.
 
 use super::Subject;
-use super::html::Html;
+use super::html::{Html, shown};
 use crate::error::Result;
 use crate::explore::TaskState;
 
@@ -19,7 +19,7 @@ pub(super) fn tree(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
             .number((*depth).min(DEPTH) as u64 * 2);
         page.raw("ch\">").number(process.pid).raw(" <b>");
         if let Some(comm) = &process.comm {
-            page.text(&comm.to_string_lossy());
+            page.text(&shown(comm));
         }
         page.raw("</b>");
         match process.state {
@@ -37,7 +37,7 @@ pub(super) fn tree(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
                 .raw(" threads</span>");
         }
         if let Some(args) = &process.args {
-            let words: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+            let words: Vec<_> = args.iter().map(shown).collect();
             let line: String = words.join(" ").chars().take(LINE).collect();
             page.raw(" <span>").text(&line).raw("</span>");
         }

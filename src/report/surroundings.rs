@@ -1,7 +1,7 @@
 //! Namespaces and mounts.
 
 use super::Subject;
-use super::html::Html;
+use super::html::{Html, shown};
 use crate::error::Result;
 use crate::explore::Namespace;
 
@@ -38,14 +38,14 @@ pub(super) fn namespaces(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
 fn content(namespace: &Namespace) -> String {
     let mut facts: Vec<String> = Vec::new();
     if let Some(name) = &namespace.hostname {
-        facts.push(format!("host name {}", name.to_string_lossy()));
+        facts.push(format!("host name {}", shown(name)));
     }
     if let Some(name) = namespace
         .domainname
         .as_ref()
         .filter(|name| !name.is_empty())
     {
-        facts.push(format!("domain {}", name.to_string_lossy()));
+        facts.push(format!("domain {}", shown(name)));
     }
     for (what, maps) in [
         ("users", &namespace.uid_map),
@@ -61,9 +61,7 @@ fn content(namespace: &Namespace) -> String {
         }
     }
     let devices = namespace.devices.iter().take(TASKS);
-    facts.extend(
-        devices.map(|device| format!("device {} ({})", device.name.to_string_lossy(), device.kind)),
-    );
+    facts.extend(devices.map(|device| format!("device {} ({})", shown(&device.name), device.kind)));
     let counts = [
         ("shared memory segments", namespace.shm_segments),
         ("message queues", namespace.message_queues),
@@ -78,7 +76,7 @@ fn content(namespace: &Namespace) -> String {
         );
     }
     if let Some(key) = &namespace.ext_key {
-        facts.push(format!("external {}", key.to_string_lossy()));
+        facts.push(format!("external {}", shown(key)));
     }
     facts.join("; ")
 }
@@ -97,10 +95,8 @@ pub(super) fn mounts(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
         for mount in namespace.mounts.iter().take(ROWS) {
             page.raw("<tr>").number_cell(Some(mount.mnt_id.into()));
             page.number_cell(Some(mount.parent_mnt_id.into()));
-            page.cell(&mount.mountpoint.to_string_lossy())
-                .cell(&mount.fstype);
-            page.cell(&mount.source.to_string_lossy())
-                .cell(&mount.root.to_string_lossy());
+            page.cell(&shown(&mount.mountpoint)).cell(&mount.fstype);
+            page.cell(&shown(&mount.source)).cell(&shown(&mount.root));
             page.cell(&mount.flags.join(" ")).raw("</tr>\n");
         }
         page.end_table();

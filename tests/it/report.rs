@@ -241,3 +241,13 @@ fn an_archive_has_a_page_with_the_container_that_it_is_of() {
         assert!(page.contains(word), "{word}: {}", &page[4000..6000]);
     }
 }
+
+#[test]
+fn bytes_that_are_not_utf_8_are_shown_as_escapes() {
+    let page = page("badname");
+    assert!(
+        section(&page, "files").contains("bad\\xff\\xfe-name"),
+        "{page}"
+    );
+    assert!(!page.contains('\u{fffd}'));
+}
