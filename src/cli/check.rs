@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::messages::warn;
 use super::options::{Json, SchemaArgs};
 use super::output::print;
+use super::progress::Progress;
 use super::source;
 use crate::check::{Report, Severity, check};
 use crate::checkpoint::Checkpoint;
@@ -35,6 +36,7 @@ struct Checked {
 pub(super) fn run(args: &Check, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
     let mut all = Vec::new();
+    let progress = Progress::waiting("checking");
     for path in &args.checkpoints {
         let checkpoint = Checkpoint::open_with(&schema, path)?;
         warn(checkpoint.warnings(), 0, checkpoint.name());
@@ -43,6 +45,7 @@ pub(super) fn run(args: &Check, source: &SchemaArgs) -> Result<ExitCode> {
             report: check(&checkpoint)?,
         });
     }
+    drop(progress);
     print(args.json.json.then_some(&all), || {
         all.iter().map(text).collect()
     })?;

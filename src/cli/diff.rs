@@ -11,6 +11,7 @@ use super::get::plain;
 use super::messages::warn;
 use super::options::{Json, SchemaArgs};
 use super::output::print;
+use super::progress::Progress;
 use super::source;
 use crate::checkpoint::Checkpoint;
 use crate::compare::{
@@ -136,10 +137,12 @@ fn two_checkpoints(args: &Diff, schema: &Schema, options: &ViewOptions) -> Resul
         return Ok(different);
     }
     let mut found = Vec::new();
+    let progress = Progress::waiting("comparing");
     checkpoints(&a, &b, &mut |compared| {
         found.push(compared);
         Ok(())
     })?;
+    drop(progress);
     print(args.json.json.then_some(&found), || {
         found.iter().map(file_text).collect()
     })?;

@@ -1,5 +1,6 @@
 //! `crit export`: the entries of many checkpoints as JSON lines.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -57,7 +58,9 @@ pub(super) fn run(args: &Export, source: &SchemaArgs) -> Result<ExitCode> {
         }
     }
     let mut output = Output::open(args.output.as_deref())?;
-    let progress = Progress::of_many("exporting", paths.len());
+    // Lines that go to the terminal show by themselves how far it is.
+    let elsewhere = args.output.is_some() || !std::io::stdout().is_terminal();
+    let progress = elsewhere.then(|| Progress::of_many("exporting", paths.len()));
     for path in &paths {
         match Checkpoint::open_with(&schema, path) {
             Ok(checkpoint) => failed |= !export(args, &schema, &checkpoint, &mut output)?,
@@ -66,7 +69,9 @@ pub(super) fn run(args: &Export, source: &SchemaArgs) -> Result<ExitCode> {
                 failed = true;
             }
         }
-        progress.add(1);
+        if let Some(progress) = &progress {
+            progress.add(1);
+        }
     }
     drop(progress);
     output.commit()?;

@@ -1,52 +1,72 @@
 //! How far long work has come, on stderr.
 
-use std::sync::Once;
+use std::io::IsTerminal as _;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use super::messages::{Verbosity, verbosity};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::messages::{Verbosity, verbosity};
 
 /// Nothing is shown before this.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How often what is shown moves.
+const TICK: Duration = Duration::from_millis(100);
 
-/// The progress of work of a known size. It is shown once the work takes more than a
-/// second, when stderr is a terminal and --quiet was not asked for, and taken away at the end.
+/// The progress of work. It is shown once the work takes more than a second, when stderr is a terminal
+/// and --quiet was not asked for, and taken away at the end.
 pub(super) struct Progress {
     bar: ProgressBar,
-    shown: Once,
+    /// Gone when the work is done: what waits for the second is up then knows.
+    _working: Option<Sender<()>>,
 }
 
 impl Progress {
     /// Over so many bytes.
     pub(super) fn new(what: &'static str, total: u64) -> Self {
         let template = "{prefix} {wide_bar} {binary_bytes} of {binary_total_bytes}, {eta} left";
-        Progress::with_template(what, total, template)
+        Progress::with_template(what, Some(total), template)
     }
 
     /// Over so many images, or other things that are counted.
     pub(super) fn of_many(what: &'static str, total: usize) -> Self {
-        let template = "{prefix} {wide_bar} {pos} of {len}, {eta} left";
-        Progress::with_template(what, total as u64, template)
+        let template = "{prefix} {wide_bar} {pos} of {len}, {elapsed}";
+        Progress::with_template(what, Some(total as u64), template)
     }
 
-    fn with_template(what: &'static str, total: u64, template: &str) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
+    /// Over work of which nobody knows how much it is.
+    pub(super) fn waiting(what: &'static str) -> Self {
+        Progress::with_template(what, None, "{spinner} {prefix}, {elapsed}")
+    }
+
+    fn with_template(what: &'static str, total: Option<u64>, template: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
+        if verbosity() == Verbosity::Quiet || !std::io::stderr().is_terminal() {
+            return Progress {
+                bar,
+                _working: None,
+            };
+        }
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         bar.set_prefix(what);
+        let (working, done) = channel();
+        let shown = bar.clone();
+        std::thread::spawn(move || {
+            if done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                shown.set_draw_target(ProgressDrawTarget::stderr());
+                shown.enable_steady_tick(TICK);
+            }
+        });
         Progress {
             bar,
-            shown: Once::new(),
+            _working: Some(working),
         }
     }
 
     pub(super) fn add(&self, count: u64) {
         self.bar.inc(count);
-        if self.bar.elapsed() >= PATIENCE && verbosity() != Verbosity::Quiet {
-            self.shown
-                .call_once(|| self.bar.set_draw_target(ProgressDrawTarget::stderr()));
-        }
     }
 }
 

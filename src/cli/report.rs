@@ -7,6 +7,7 @@ use super::args::Report;
 use super::messages::warn;
 use super::options::SchemaArgs;
 use super::output::Output;
+use super::progress::Progress;
 use super::source;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
@@ -15,7 +16,9 @@ pub(super) fn run(args: &Report, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
     let checkpoint = Checkpoint::open_with(&schema, &args.checkpoint)?;
     warn(checkpoint.warnings(), 0, checkpoint.name());
+    let progress = Progress::waiting("looking at the checkpoint");
     let page = crate::report::html(&checkpoint)?;
+    drop(progress);
     let mut output = Output::open(args.output.as_deref())?;
     output
         .write_all(page.as_bytes())
