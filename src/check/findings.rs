@@ -16,13 +16,11 @@ pub(super) struct OfImage {
     /// How many more there were, and the worst of them.
     more: u64,
     worst: Option<Severity>,
-    has_error: bool,
 }
 
 impl OfImage {
     /// Takes a finding in, once. Those of entries leave room for what is said of the image as a whole.
     pub(super) fn add(&mut self, finding: Finding) {
-        self.has_error |= finding.severity == Severity::Error;
         let room = match finding.entry {
             Some(_) => FINDINGS / 2,
             None => FINDINGS,
@@ -39,7 +37,11 @@ impl OfImage {
         other.kept.into_iter().for_each(|finding| self.add(finding));
         self.more += other.more;
         self.worst = self.worst.max(other.worst);
-        self.has_error |= other.has_error;
+    }
+
+    fn has_error(&self) -> bool {
+        let kept = self.kept.iter().map(|finding| finding.severity).max();
+        kept.max(self.worst) == Some(Severity::Error)
     }
 
     /// The first of them, and how many more there are.
@@ -81,7 +83,7 @@ impl Findings {
 
     /// Whether an error was found in an image.
     pub(super) fn has_error(&self, image: &str) -> bool {
-        self.0.get(image).is_some_and(|of_image| of_image.has_error)
+        self.0.get(image).is_some_and(OfImage::has_error)
     }
 
     /// The findings by the names of the images.

@@ -260,6 +260,12 @@ impl Checkpoint {
         self.reader_of(&format!("{}{name}", self.base))
     }
 
+    /// Reads an image that was there a moment ago.
+    #[cfg(feature = "cli")]
+    pub(crate) fn image_reader_again(&self, name: &str) -> Result<MemberReader> {
+        ImageReader::named(&self.schema, self.read_again(name)?, &self.label(name))
+    }
+
     fn reader_of(&self, name: &str) -> Result<Option<MemberReader>> {
         let Some(content) = self.store.open(name)? else {
             return Ok(None);

@@ -1,6 +1,5 @@
 //! `crit export`: the entries of many checkpoints as JSON lines.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,7 +8,7 @@ use clap::Args as ClapArgs;
 use super::messages::{report, warn};
 use super::options::{SchemaArgs, path};
 use super::output::Output;
-use super::progress::Progress;
+use super::progress::{Progress, is_silent};
 use super::{ls, source};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
@@ -58,9 +57,8 @@ pub(super) fn run(args: &Export, source: &SchemaArgs) -> Result<ExitCode> {
         }
     }
     let mut output = Output::open(args.output.as_deref())?;
-    // Lines that go to the terminal show by themselves how far it is.
-    let elsewhere = args.output.is_some() || !std::io::stdout().is_terminal();
-    let progress = elsewhere.then(|| Progress::of_many("exporting", paths.len()));
+    let progress =
+        is_silent(args.output.as_deref()).then(|| Progress::of_many("exporting", paths.len()));
     for path in &paths {
         match Checkpoint::open_with(&schema, path) {
             Ok(checkpoint) => failed |= !export(args, &schema, &checkpoint, &mut output)?,
@@ -124,8 +122,7 @@ fn image(
     output: &mut Output,
     options: &DecodeOptions,
 ) -> Result<()> {
-    let gone = || Error::new(ErrorKind::NotACheckpoint("it is gone".to_owned()));
-    let mut reader = checkpoint.image_reader(name)?.ok_or_else(gone)?;
+    let mut reader = checkpoint.image_reader_again(name)?;
     let magic = &reader.kind().name;
     let mut wanted = args.magic.iter();
     if !args.magic.is_empty()

@@ -1,12 +1,12 @@
 //! Where input comes from: a file, or stdin.
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read};
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::messages::warn;
 use super::options::From;
-use super::progress::Progress;
+use super::progress::{Progress, is_silent};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::Schema;
@@ -28,8 +28,7 @@ impl Input {
 
     /// Shows how much of it was read, when its size is known and the output does not go to the terminal.
     pub(super) fn with_progress(mut self, what: &'static str, output: Option<&Path>) -> Self {
-        let elsewhere = output.is_some() || !io::stdout().is_terminal();
-        if let Some(size) = self.size.filter(|_| elsewhere) {
+        if let Some(size) = self.size.filter(|_| is_silent(output)) {
             self.data = Box::new(Watched {
                 data: self.data,
                 progress: Progress::new(what, size),

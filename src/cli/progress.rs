@@ -1,6 +1,7 @@
 //! How far long work has come, on stderr.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -12,6 +13,11 @@ use super::messages::{Verbosity, verbosity};
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often what is shown moves.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Whether output goes elsewhere than to the terminal, where it shows by itself how far it is.
+pub(super) fn is_silent(output: Option<&Path>) -> bool {
+    output.is_some() || !std::io::stdout().is_terminal()
+}
 
 /// The progress of work. It is shown once the work takes more than a second, when stderr is a terminal
 /// and --quiet was not asked for, and taken away at the end.

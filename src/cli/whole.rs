@@ -64,8 +64,7 @@ fn decode_one(
     max_entry: u64,
 ) -> Result<DecodeReport> {
     let label = checkpoint.label(name);
-    let gone = || Error::new(ErrorKind::NotACheckpoint("it is gone".to_owned())).in_file(&label);
-    let mut reader = checkpoint.image_reader(name)?.ok_or_else(gone)?;
+    let mut reader = checkpoint.image_reader_again(name)?;
     reader.limit_entries(max_entry);
     let mut output = Output::open_inside(&to.join(format!("{name}{ENDING}")))?;
     let report = json::decode(&mut reader, &mut output, options)

@@ -48,8 +48,7 @@ fn print_number(out: &mut Out<'_>, value: f64, shortest: &serde_json::Result<Str
 /// make a signalling NaN quiet.
 pub(super) fn parse_float(text: &str) -> Option<f32> {
     match infinity_or_nan(text) {
-        #[allow(clippy::cast_possible_truncation)]
-        // infinities and the usual NaN are the same in both
+        #[allow(clippy::cast_possible_truncation)] // infinities and NaN are the same in both
         Some(value) => Some(value as f32),
         None => {
             let bits = u32::from_str_radix(nan_bits(text)?, 16).ok()?;

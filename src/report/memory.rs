@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::Subject;
 use super::html::{Html, shown};
 use crate::explore::TaskState;
-use crate::memory::{PageCounts, Region};
+use crate::memory::{Memories, PageCounts, Region};
 use crate::render::bytes;
 
 /// As many tasks have a bar.
@@ -110,8 +110,8 @@ impl Block {
 }
 
 impl TaskMemory {
-    fn of(subject: &Subject<'_>, pid: u32) -> Self {
-        let memory = match subject.checkpoint.memory(pid) {
+    fn of(memories: &Memories<'_>, pid: u32) -> Self {
+        let memory = match memories.open(pid) {
             Ok(memory) => memory,
             Err(error) => {
                 return TaskMemory {
@@ -145,13 +145,14 @@ impl TaskMemory {
 
 impl Tasks {
     pub(super) fn of(subject: &Subject<'_>) -> Self {
+        let memories = Memories::new(subject.checkpoint);
         // What has ended has no memory.
         let ended = |state| matches!(state, Some(TaskState::Dead | TaskState::Zombie));
         let processes = subject.processes.iter().map(|(_, process)| process);
         let alive = processes.filter(|process| !ended(process.state));
         Tasks(
             alive
-                .map(|process| TaskMemory::of(subject, process.pid))
+                .map(|process| TaskMemory::of(&memories, process.pid))
                 .collect(),
         )
     }

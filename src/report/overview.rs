@@ -74,7 +74,7 @@ pub(super) fn head(page: &mut Html, subject: &Subject<'_>, memory: &Tasks) {
     }
     let stats = checkpoint.stats().unwrap_or_default();
     if let Some(dump) = &stats.dump {
-        let downtime = dump.freezing_time.saturating_add(dump.frozen_time);
+        let downtime = u64::try_from(dump.downtime().as_micros()).unwrap_or(u64::MAX);
         fact("Downtime of the dump", &duration(downtime));
     }
     if let Some(restore) = &stats.restore {
