@@ -18,6 +18,7 @@ use crate::text::Text;
 pub(super) enum OpenFile {
     Regular { name: Arc<Text> },
     Pipe { pipe_id: u32 },
+    Fifo { pipe_id: u32, regf_id: u32 },
     Unix(Box<UnixSocket>),
     Inet(Box<InetSocket>),
     Packet(Box<PacketSocket>),
@@ -98,9 +99,10 @@ pub(super) struct NetlinkSocket {
 }
 
 /// The images of CRIUs before 3.4 by the type of file, as `fd_types` names it.
-const BY_TYPE: [(&str, &str); 6] = [
+const BY_TYPE: [(&str, &str); 7] = [
     ("REG", "reg-files.img"),
     ("PIPE", "pipes.img"),
+    ("FIFO", "fifo.img"),
     ("UNIXSK", "unixsk.img"),
     ("INETSK", "inetsk.img"),
     ("PACKETSK", "packetsk.img"),
@@ -108,10 +110,12 @@ const BY_TYPE: [(&str, &str); 6] = [
 ];
 
 /// The fields of `files.img` that name a file: what descriptors and mappings are shown by.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 8] = [
     "id",
     "reg.name",
     "pipe.pipe_id",
+    "fifo.pipe_id",
+    "fifo.regf_id",
     "usk.ino",
     "usk.peer",
     "usk.name",
@@ -173,6 +177,10 @@ impl OpenFile {
             "PIPE" => OpenFile::Pipe {
                 pipe_id: word("pipe_id"),
             },
+            "FIFO" => OpenFile::Fifo {
+                pipe_id: word("pipe_id"),
+                regf_id: word("regf_id"),
+            },
             "UNIXSK" => OpenFile::Unix(Box::new(UnixSocket {
                 common: common(),
                 kind: number("type"),
@@ -227,7 +235,7 @@ impl OpenFile {
 struct Columns {
     id: Option<usize>,
     /// The message for each type of file.
-    files: [(Option<usize>, &'static str); 6],
+    files: [(Option<usize>, &'static str); 7],
 }
 
 impl Columns {
@@ -235,6 +243,7 @@ impl Columns {
         let fields = [
             ("reg", "REG"),
             ("pipe", "PIPE"),
+            ("fifo", "FIFO"),
             ("usk", "UNIXSK"),
             ("isk", "INETSK"),
             ("psk", "PACKETSK"),
@@ -354,6 +363,17 @@ impl Explorer<'_> {
                 }
                 Arc::new(Text::from("unknown path"))
             }
+        }
+    }
+
+    /// The number of the pipe behind a FIFO, which all that opened it share, and its path, by CRIU's id of
+    /// the open file (as in [`Descriptor::id`](super::Descriptor::id)); none when it is no FIFO.
+    ///
+    /// The number is CRIU's `pipe_id` (`fifo.proto`).
+    pub fn fifo(&self, id: u32) -> Option<(u32, Arc<Text>)> {
+        match self.files().get("FIFO", id)? {
+            OpenFile::Fifo { pipe_id, regf_id } => Some((*pipe_id, self.path(*regf_id))),
+            _ => None,
         }
     }
 

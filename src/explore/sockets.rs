@@ -171,7 +171,10 @@ impl Explorer<'_> {
                         (socket, &packet.common)
                     }
                     OpenFile::Netlink(netlink) => (netlink_socket(netlink), &netlink.common),
-                    OpenFile::Regular { .. } | OpenFile::Pipe { .. } | OpenFile::Other => continue,
+                    OpenFile::Regular { .. }
+                    | OpenFile::Pipe { .. }
+                    | OpenFile::Fifo { .. }
+                    | OpenFile::Other => continue,
                 };
                 socket.fd = slot.fd;
                 socket.id = slot.id;

@@ -1,139 +1,145 @@
-//! Which processes hold ends of the same pipe, unix socket or TCP connection.
+//! Which processes have ends of the same pipe, unix socket or TCP connection.
+//!
+//! What is counted, drawn and listed are the pipes and connections themselves: one that twenty processes
+//! inherited is one, with twenty holders, and not a line between every two of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Subject;
-use super::graph::{self, Edge, Kind};
+use super::graph;
 use super::html::{Html, shown};
 use crate::error::Result;
 use crate::explore::Socket;
 
-/// Files with more holders than this connect nobody in particular.
-const HOLDERS: usize = 32;
+/// What connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Pipe,
+    Fifo,
+    Unix,
+    Inet,
+}
 
-/// A node of the graph: a process, or the other end of a connection that is not in the checkpoint.
+/// What has an end: a process, or what is not in the checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Node {
+pub(super) enum End {
     Process(u32),
     Outside(String),
 }
 
+/// A pipe or a connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) kind: Kind,
+    /// How it is called.
+    pub(super) what: String,
+    /// Who has one of its ends, or both.
+    pub(super) ends: BTreeSet<End>,
+}
+
 pub(super) fn section(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
-    let mut edges = BTreeSet::new();
-    pipes(subject, &mut edges)?;
-    sockets(subject, &mut edges)?;
-    if edges.is_empty() {
+    let mut connections = pipes(subject)?;
+    connections.extend(sockets(subject)?);
+    if connections.is_empty() {
         page.raw("<p class=note>None.</p>\n");
     } else {
         let order = subject.processes.iter().map(|(_, process)| process.pid);
-        graph::draw(page, &edges, &order.collect::<Vec<_>>(), |pid| {
+        graph::draw(page, &connections, &order.collect::<Vec<_>>(), |pid| {
             subject.name(pid)
         });
     }
     Ok(())
 }
 
-/// Pipes and FIFOs that more than one process has open.
-fn pipes(subject: &Subject<'_>, edges: &mut BTreeSet<Edge>) -> Result<()> {
-    let mut holders: BTreeMap<(Kind, String), BTreeSet<u32>> = BTreeMap::new();
-    for task in subject.explorer.fds()? {
+/// Pipes and FIFOs that more than one process has open, or one process by more than one end.
+fn pipes(subject: &Subject<'_>) -> Result<Vec<Connection>> {
+    /// Who has it open, and CRIU's ids of the open files: each end is one.
+    type Open = (BTreeSet<u32>, BTreeSet<u32>);
+    let mut pipes: BTreeMap<(Kind, String), Open> = BTreeMap::new();
+    for task in subject.fds()? {
         for file in &task.files {
-            let kind = match &*file.kind {
-                "PIPE" => Kind::Pipe,
-                "FIFO" => Kind::Fifo,
+            let pipe = match &*file.kind {
+                "PIPE" => (Kind::Pipe, shown(&file.path)),
+                "FIFO" => match subject.explorer.fifo(file.id) {
+                    Some((pipe, path)) => (Kind::Fifo, format!("{}, pipe {pipe}", shown(&path))),
+                    None => continue,
+                },
                 _ => continue,
             };
-            let name = shown(&file.path);
-            holders.entry((kind, name)).or_default().insert(task.pid);
+            let (pids, ids) = pipes.entry(pipe).or_default();
+            pids.insert(task.pid);
+            ids.insert(file.id);
         }
     }
-    for ((kind, what), pids) in holders {
-        let what = match pids.len() {
-            ..=2 => what,
-            holders => format!("{what}, which {holders} processes have open"),
-        };
-        let pids: Vec<u32> = pids.into_iter().take(HOLDERS).collect();
-        // Neighbours in a row: all of them are joined, without a line for every two.
-        for pair in pids.windows(2) {
-            if let [a, b] = pair {
-                edges.insert(Edge {
-                    a: Node::Process(*a),
-                    b: Node::Process(*b),
-                    kind,
-                    what: what.clone(),
-                });
-            }
-        }
-    }
-    Ok(())
+    let connects = |(pids, ids): &Open| pids.len() > 1 || ids.len() > 1;
+    let pipes = pipes.into_iter().filter(|(_, open)| connects(open));
+    let connections = pipes.map(|((kind, what), (pids, _))| Connection {
+        kind,
+        what,
+        ends: pids.into_iter().map(End::Process).collect(),
+    });
+    Ok(connections.collect())
 }
 
-/// Unix sockets whose peer is in the checkpoint, and TCP and UDP connections inside and to outside.
-fn sockets(subject: &Subject<'_>, edges: &mut BTreeSet<Edge>) -> Result<()> {
-    let tasks = subject.explorer.sockets()?;
-    let all = || {
+/// Unix sockets with a peer, and connections of TCP and UDP, in the checkpoint and to outside.
+fn sockets(subject: &Subject<'_>) -> Result<Vec<Connection>> {
+    let tasks = subject.sockets()?;
+    let sockets = || {
         tasks
             .iter()
             .flat_map(|task| task.sockets.iter().map(move |socket| (task.pid, socket)))
     };
-    // Who is at an address and port, connected to which.
-    let mut ends: BTreeMap<[Option<String>; 2], BTreeSet<u32>> = BTreeMap::new();
-    for (pid, socket) in all().filter(|(_, socket)| is_inet(socket)) {
-        ends.entry([local(socket), peer(socket)])
-            .or_default()
-            .insert(pid);
-    }
-    for (pid, socket) in all() {
-        let what = socket
-            .src_addr
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        if let Some(peer) = &socket.peer {
-            for (other, _) in peer.holders.iter().take(HOLDERS) {
-                edges.insert(Edge::between(pid, *other, Kind::Unix, what.clone()));
+    let here: BTreeSet<[String; 2]> = sockets().filter_map(|(_, socket)| inet(socket)).collect();
+    let inodes: BTreeSet<u32> = sockets().filter_map(|(_, socket)| socket.ino).collect();
+    // By its two ends in order: seen from either it is the same.
+    let mut unix: BTreeMap<[u32; 2], Connection> = BTreeMap::new();
+    let mut others: BTreeMap<[String; 2], Connection> = BTreeMap::new();
+    for (pid, socket) in sockets() {
+        if let (Some(ino), Some(peer)) = (socket.ino, &socket.peer) {
+            let mut pair = [ino, peer.ino];
+            pair.sort_unstable();
+            let [a, b] = pair;
+            let connection = unix.entry(pair).or_insert_with(|| Connection {
+                kind: Kind::Unix,
+                what: format!("inodes {a} and {b}"),
+                ends: BTreeSet::new(),
+            });
+            connection.ends.insert(End::Process(pid));
+            if let Some(name) = &socket.src_addr {
+                connection.what = format!("{}, inodes {a} and {b}", shown(name));
+            }
+            if !inodes.contains(&peer.ino) {
+                let outside = format!("socket with inode {}", peer.ino);
+                connection.ends.insert(End::Outside(outside));
             }
         }
-        let Some(to) = peer(socket).filter(|_| is_inet(socket)) else {
-            continue;
-        };
-        let from = local(socket).unwrap_or_default();
-        let what = format!("{from} to {to}");
-        // Seen from either side it is the same.
-        let (a, b) = (from.as_str().min(&to), from.as_str().max(&to));
-        let pair = format!("{a}, {b}");
-        match ends.get(&[Some(to.clone()), Some(from)]) {
-            Some(others) => {
-                for other in others.iter().take(HOLDERS) {
-                    edges.insert(Edge::between(pid, *other, Kind::Tcp, pair.clone()));
-                }
-            }
-            None => {
-                edges.insert(Edge {
-                    a: Node::Process(pid),
-                    b: Node::Outside(to),
-                    kind: Kind::Tcp,
-                    what,
-                });
+        if let Some([from, to]) = inet(socket) {
+            let is_here = here.contains(&[to.clone(), from.clone()]);
+            let what = format!("{from} to {to}");
+            let mut pair = [from, to.clone()];
+            pair.sort_unstable();
+            let connection = others.entry(pair).or_insert_with(|| Connection {
+                kind: Kind::Inet,
+                what,
+                ends: BTreeSet::new(),
+            });
+            connection.ends.insert(End::Process(pid));
+            if !is_here {
+                connection.ends.insert(End::Outside(to));
             }
         }
     }
-    Ok(())
+    Ok(unix.into_values().chain(others.into_values()).collect())
 }
 
-fn is_inet(socket: &Socket) -> bool {
-    socket.family.starts_with("INET")
-}
-
-fn local(socket: &Socket) -> Option<String> {
-    end(socket.src_addr.as_ref()?, socket.src_port?)
-}
-
-fn peer(socket: &Socket) -> Option<String> {
-    end(socket.dest_addr.as_ref()?, socket.dest_port?)
-}
-
-/// An address with its port; without a port it is no end of a connection.
-fn end(address: &crate::text::Text, port: u32) -> Option<String> {
-    (port > 0).then(|| format!("{} port {port}", shown(address)))
+/// The two ends of a connected socket of an IP family, this one first.
+fn inet(socket: &Socket) -> Option<[String; 2]> {
+    /// An address with its port; without a port it is no end of a connection.
+    fn end(address: Option<&crate::text::Text>, port: Option<u32>) -> Option<String> {
+        let port = port.filter(|port| *port > 0)?;
+        Some(format!("{} port {port}", shown(address?)))
+    }
+    let is_inet = socket.family.starts_with("INET");
+    let peer = end(socket.dest_addr.as_ref(), socket.dest_port).filter(|_| is_inet)?;
+    Some([end(socket.src_addr.as_ref(), socket.src_port)?, peer])
 }

@@ -1,9 +1,12 @@
 //! Open files and sockets.
 
+use std::collections::BTreeMap;
+
 use super::Subject;
 use super::html::{Html, shown};
 use crate::error::Result;
-use crate::explore::DescriptorName;
+use crate::explore::{DescriptorName, Socket};
+use crate::text::Text;
 
 /// As many tasks are shown.
 const TASKS: usize = 200;
@@ -11,7 +14,13 @@ const TASKS: usize = 200;
 const ROWS: usize = 300;
 
 pub(super) fn descriptors(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
-    let tasks = subject.explorer.fds()?;
+    let tasks = subject.fds()?;
+    // Where the sockets can't be read, their section says so.
+    let sockets = subject.sockets().unwrap_or_default();
+    let sockets: BTreeMap<_, _> = sockets
+        .iter()
+        .flat_map(|task| task.sockets.iter().map(move |s| ((task.pid, s.fd), s)))
+        .collect();
     for task in tasks.iter().take(TASKS) {
         page.raw("<details><summary>")
             .text(&subject.name(task.pid))
@@ -25,8 +34,19 @@ pub(super) fn descriptors(page: &mut Html, subject: &Subject<'_>) -> Result<()> 
                 DescriptorName::Cwd => "cwd".to_owned(),
                 DescriptorName::Root => "root".to_owned(),
             };
+            let socket = match file.fd {
+                DescriptorName::Number(number) => sockets.get(&(task.pid, number)),
+                DescriptorName::Cwd | DescriptorName::Root => None,
+            };
+            let fifo = Some(file.id).filter(|_| &*file.kind == "FIFO");
+            let fifo = fifo.and_then(|id| subject.explorer.fifo(id));
+            let what = match (socket, fifo) {
+                (Some(socket), _) => socket_line(socket),
+                (_, Some((_, path))) => shown(&path),
+                _ => shown(&file.path),
+            };
             page.raw("<tr>").cell(&fd).cell(&file.kind);
-            page.cell(&shown(&file.path)).raw("</tr>\n");
+            page.cell(&what).raw("</tr>\n");
         }
         page.end_table();
         page.left_out(task.files.len().saturating_sub(ROWS), "descriptors");
@@ -37,7 +57,7 @@ pub(super) fn descriptors(page: &mut Html, subject: &Subject<'_>) -> Result<()> 
 }
 
 pub(super) fn sockets(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
-    let tasks = subject.explorer.sockets()?;
+    let tasks = subject.sockets()?;
     let all: Vec<_> = tasks
         .iter()
         .flat_map(|task| task.sockets.iter().map(move |socket| (task.pid, socket)))
@@ -56,17 +76,6 @@ pub(super) fn sockets(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
         "Peer",
     ]);
     for (pid, socket) in all.iter().take(ROWS) {
-        let end = |address: &Option<crate::text::Text>, port: Option<u32>| {
-            let address = address.as_ref().map(shown);
-            match (address, port) {
-                (Some(address), Some(port)) if address.contains(':') => {
-                    format!("[{address}]:{port}")
-                }
-                (Some(address), Some(port)) => format!("{address}:{port}"),
-                (Some(address), None) => address,
-                _ => String::new(),
-            }
-        };
         page.raw("<tr>")
             .cell(&subject.name(*pid))
             .number_cell(Some(socket.fd.into()));
@@ -74,11 +83,38 @@ pub(super) fn sockets(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
         let protocol = socket.protocol.as_ref().or(socket.kind.as_ref());
         page.cell(protocol.map_or("", String::as_str));
         page.cell(socket.state.as_deref().unwrap_or(""));
-        page.cell(&end(&socket.src_addr, socket.src_port));
-        page.cell(&end(&socket.dest_addr, socket.dest_port))
+        page.cell(&end(socket.src_addr.as_ref(), socket.src_port));
+        page.cell(&end(socket.dest_addr.as_ref(), socket.dest_port))
             .raw("</tr>\n");
     }
     page.end_table();
     page.left_out(all.len().saturating_sub(ROWS), "sockets");
     Ok(())
+}
+
+/// An address, with a port if it has one.
+fn end(address: Option<&Text>, port: Option<u32>) -> String {
+    let address = address.map(shown);
+    match (address, port) {
+        (Some(address), Some(port)) if address.contains(':') => format!("[{address}]:{port}"),
+        (Some(address), Some(port)) => format!("{address}:{port}"),
+        (Some(address), None) => address,
+        _ => String::new(),
+    }
+}
+
+/// A socket among other open files.
+fn socket_line(socket: &Socket) -> String {
+    let protocol = socket.protocol.as_ref().or(socket.kind.as_ref());
+    let mut words = vec![socket.family.clone()];
+    words.extend(protocol.cloned());
+    let local = end(socket.src_addr.as_ref(), socket.src_port);
+    words.push(local);
+    let peer = end(socket.dest_addr.as_ref(), socket.dest_port);
+    if !peer.is_empty() {
+        words.push(format!("to {peer}"));
+    }
+    words.extend(socket.state.clone());
+    words.retain(|word| !word.is_empty());
+    words.join(" ")
 }

@@ -14,9 +14,11 @@ mod overview;
 mod processes;
 mod surroundings;
 
+use once_cell::unsync::OnceCell;
+
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
-use crate::explore::{Explorer, Process, ProcessOptions};
+use crate::explore::{Explorer, Process, ProcessOptions, TaskFiles, TaskSockets};
 use html::{Html, shown};
 
 /// What all sections are about.
@@ -25,9 +27,25 @@ struct Subject<'c> {
     explorer: Explorer<'c>,
     /// The processes one after another as their tree has them, each with its depth, without children.
     processes: Vec<(usize, Process)>,
+    fds: OnceCell<Vec<TaskFiles>>,
+    sockets: OnceCell<Vec<TaskSockets>>,
 }
 
 impl Subject<'_> {
+    /// The open files, which more than one section is about.
+    fn fds(&self) -> Result<&[TaskFiles]> {
+        self.fds
+            .get_or_try_init(|| self.explorer.fds())
+            .map(Vec::as_slice)
+    }
+
+    /// The sockets, likewise.
+    fn sockets(&self) -> Result<&[TaskSockets]> {
+        self.sockets
+            .get_or_try_init(|| self.explorer.sockets())
+            .map(Vec::as_slice)
+    }
+
     /// What a process is called where there is little room.
     fn name(&self, pid: u32) -> String {
         let process = self
@@ -57,6 +75,8 @@ pub fn html(checkpoint: &Checkpoint) -> Result<String> {
         checkpoint,
         explorer,
         processes: Vec::new(),
+        fds: OnceCell::new(),
+        sockets: OnceCell::new(),
     };
     flatten(tree, 0, &mut subject.processes);
     let memory = memory::Tasks::of(&subject);

@@ -3,12 +3,14 @@
 use super::Subject;
 use super::html::{Html, shown};
 use crate::error::Result;
-use crate::explore::Namespace;
+use crate::render::explore::contents;
 
 /// As many rows of a table are shown.
 const ROWS: usize = 500;
 /// As many tasks of a namespace are named.
 const TASKS: usize = 20;
+/// As many characters of what is in a namespace.
+const CONTENTS: usize = 2000;
 
 pub(super) fn namespaces(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
     let found = subject.explorer.namespaces()?;
@@ -23,62 +25,15 @@ pub(super) fn namespaces(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
         if namespace.tasks.len() > TASKS {
             tasks.push(format!("and {} more", namespace.tasks.len() - TASKS));
         }
+        let what: String = contents(namespace).chars().take(CONTENTS).collect();
         page.raw("<tr>")
             .cell(namespace.kind)
             .number_cell(Some(namespace.id.into()));
-        page.cell(&tasks.join(" "))
-            .cell(&content(namespace))
-            .raw("</tr>\n");
+        page.cell(&tasks.join(" ")).cell(&what).raw("</tr>\n");
     }
     page.end_table();
     page.left_out(found.namespaces.len().saturating_sub(ROWS), "namespaces");
     Ok(())
-}
-
-fn content(namespace: &Namespace) -> String {
-    let mut facts: Vec<String> = Vec::new();
-    if let Some(name) = &namespace.hostname {
-        facts.push(format!("host name {}", shown(name)));
-    }
-    if let Some(name) = namespace
-        .domainname
-        .as_ref()
-        .filter(|name| !name.is_empty())
-    {
-        facts.push(format!("domain {}", shown(name)));
-    }
-    for (what, maps) in [
-        ("users", &namespace.uid_map),
-        ("groups", &namespace.gid_map),
-    ] {
-        for map in maps.iter().take(TASKS) {
-            facts.push(format!(
-                "{what} {} to {} are {} and on outside",
-                map.first,
-                u64::from(map.first) + u64::from(map.count.saturating_sub(1)),
-                map.lower_first
-            ));
-        }
-    }
-    let devices = namespace.devices.iter().take(TASKS);
-    facts.extend(devices.map(|device| format!("device {} ({})", shown(&device.name), device.kind)));
-    let counts = [
-        ("shared memory segments", namespace.shm_segments),
-        ("message queues", namespace.message_queues),
-        ("semaphore sets", namespace.semaphore_sets),
-        ("mounts", namespace.mounts),
-    ];
-    for (what, count) in counts {
-        facts.extend(
-            count
-                .filter(|count| *count > 0)
-                .map(|count| format!("{count} {what}")),
-        );
-    }
-    if let Some(key) = &namespace.ext_key {
-        facts.push(format!("external {}", shown(key)));
-    }
-    facts.join("; ")
 }
 
 pub(super) fn mounts(page: &mut Html, subject: &Subject<'_>) -> Result<()> {

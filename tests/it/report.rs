@@ -78,7 +78,7 @@ fn the_sections_tell_what_the_explorers_tell() {
     let connections = section(&page, "connections");
     assert!(connections.contains("edge pipe") && connections.contains("edge tcp"));
     let page = super::report::page("full-ns");
-    assert!(section(&page, "namespaces").contains("host name"));
+    assert!(section(&page, "namespaces").contains("host "));
     assert!(section(&page, "mounts").contains("/proc"));
     assert!(section(&page, "connections").contains("edge unix"));
 }
@@ -119,6 +119,24 @@ fn what_is_missing_is_said_in_its_section_and_the_others_stand() {
     assert!(section(&page, "statistics").contains("no statistics"));
     assert!(section(&page, "processes").contains("app.py"));
     assert!(section(&page, "findings").contains("files.img"));
+}
+
+#[test]
+fn a_pipe_that_many_processes_have_open_is_one_connection() {
+    // `crit x tests/images/tree fds`: twelve tasks have both ends of one pipe.
+    let page = page("tree");
+    let connections = section(&page, "connections");
+    assert!(connections.contains("Pipes and connections: 1<"));
+    assert!(connections.contains("1 by pipe, shared by 12"));
+    // A line to each of them, and none between them.
+    assert_eq!(connections.matches("class=\"edge pipe\"").count(), 12);
+    // FIFOs are joined by their pipe and named by their path: entries 26 and 27 of files.img.
+    let page = super::report::page("full-ns");
+    let connections = section(&page, "connections");
+    assert!(connections.contains("/srv/demo/run/full-ns/fifo, pipe 893211"));
+    assert!(section(&page, "files").contains("<td>FIFO</td><td>/srv/demo/run/full-ns/fifo</td>"));
+    // Sockets among the files are shown by their addresses.
+    assert!(section(&page, "files").contains("INET TCP"));
 }
 
 /// A checkpoint of 200 tasks with 500 areas each.

@@ -236,7 +236,8 @@ pub(crate) fn namespaces(namespaces: &Namespaces) -> String {
     out
 }
 
-fn contents(namespace: &Namespace) -> String {
+/// What is known of a namespace, in words.
+pub(crate) fn contents(namespace: &Namespace) -> String {
     let mut parts = Vec::new();
     if namespace.root {
         parts.push("root task's".to_owned());
