@@ -67,8 +67,7 @@ struct Written {
 pub(super) fn run(args: &Coredump, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
     let path = args.checkpoint.as_ref().or(args.input.as_ref());
-    let checkpoint = Checkpoint::open_with(&schema, path.map_or(Path::new("."), PathBuf::as_path))?;
-    warn(checkpoint.warnings(), 0, checkpoint.name());
+    let checkpoint = source::checkpoint(&schema, path.map_or(Path::new("."), PathBuf::as_path))?;
     let explorer = Explorer::new(&checkpoint);
     let tasks = wanted(&explorer, args.pid)?;
     warn(

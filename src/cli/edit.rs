@@ -12,6 +12,7 @@ use super::backup::Backup;
 use super::messages::say;
 use super::options::SchemaArgs;
 use super::output::Output;
+use super::progress::Progress;
 use super::source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageReader;
@@ -36,11 +37,13 @@ pub(super) fn run(args: &Edit, source: &SchemaArgs) -> Result<ExitCode> {
     let image = File::open(&args.image).map_err(|e| Error::from(e).in_file(&label))?;
     let mut reader = ImageReader::named(&schema, image, &label)?;
     let mut text = Vec::new();
+    let progress = Progress::waiting("reading the image");
     decode(
         &mut reader,
         &mut text,
         &DecodeOptions::default().pretty(true),
     )?;
+    drop(progress);
     text.push(b'\n');
     let original = text.clone();
     let mut remarks = Vec::new();
@@ -67,6 +70,7 @@ pub(super) fn run(args: &Edit, source: &SchemaArgs) -> Result<ExitCode> {
 
 /// Makes an image of the text, and puts it in place of the other.
 fn write(args: &Edit, schema: &Schema, text: &[u8]) -> Result<()> {
+    let _progress = Progress::waiting("writing the image");
     let mut output = Output::open(Some(&args.image))?;
     encode(schema, text, &mut output, &EncodeOptions::default())?;
     args.backup.keep(&args.image)?;

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::args::List;
-use super::messages::{report, warn};
+use super::messages::report;
 use super::options::SchemaArgs;
 use super::output::print;
 use super::source;
-use crate::checkpoint::{Checkpoint, Container, Listed};
+use crate::checkpoint::{Container, Listed};
 use crate::error::{Error, Result};
 use crate::render::{Table, bytes, explore, printable_bytes};
 use crate::schema::Schema;
@@ -84,8 +84,7 @@ pub(super) fn archives(path: &Path) -> Result<Option<Vec<PathBuf>>> {
 }
 
 fn one(schema: &Schema, path: &Path, args: &List) -> Result<ExitCode> {
-    let checkpoint = Checkpoint::open_with(schema, path)?;
-    warn(checkpoint.warnings(), 0, checkpoint.name());
+    let checkpoint = source::checkpoint(schema, path)?;
     let mut files = checkpoint.list()?;
     if args.largest {
         files.sort_by_key(|file| std::cmp::Reverse(file.size));
@@ -186,8 +185,7 @@ fn several(schema: &Schema, paths: &[PathBuf], args: &List) -> Result<ExitCode> 
 }
 
 fn row(schema: &Schema, path: &Path) -> Result<Row> {
-    let checkpoint = Checkpoint::open_with(schema, path)?;
-    warn(checkpoint.warnings(), 0, checkpoint.name());
+    let checkpoint = source::checkpoint(schema, path)?;
     let members = checkpoint.members()?;
     let sizes = members.iter().map(|member| member.size);
     Ok(Row {

@@ -12,9 +12,10 @@ use clap::Args as ClapArgs;
 use serde::Serialize;
 
 use super::backup::Backup;
-use super::messages::{caution, warn};
+use super::messages::caution;
 use super::options::{Json, SchemaArgs};
 use super::output::{Output, print};
+use super::progress::Progress;
 use super::set::differences;
 use super::source;
 use crate::checkpoint::Checkpoint;
@@ -69,8 +70,7 @@ struct Answer {
 
 pub(super) fn run(args: &Replace, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
-    let checkpoint = Checkpoint::open_with(&schema, &args.checkpoint)?;
-    warn(checkpoint.warnings(), 0, checkpoint.name());
+    let checkpoint = source::checkpoint(&schema, &args.checkpoint)?;
     if !args.checkpoint.is_dir() {
         let what = "an archive is not changed in place".to_owned();
         let error = Error::new(ErrorKind::Value(what)).in_file(checkpoint.name());
@@ -82,6 +82,7 @@ pub(super) fn run(args: &Replace, source: &SchemaArgs) -> Result<ExitCode> {
     let mut changed = BTreeMap::new();
     // All images are written before the first takes its place: each is a file that is open.
     raise_open_files();
+    let progress = Progress::waiting("looking for it");
     let mut outputs = Vec::new();
     for name in checkpoint.images()? {
         let path = folder.join(&name);
@@ -113,6 +114,7 @@ pub(super) fn run(args: &Replace, source: &SchemaArgs) -> Result<ExitCode> {
         changed.insert(name, changes);
         outputs.extend(output.map(|output| (path, output)));
     }
+    drop(progress);
     // A slip of the hand: better nothing than half of what was meant. What a run that was ended has made
     // is none.
     for (replacement, is_done) in replacer.not_found() {

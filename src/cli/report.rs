@@ -4,18 +4,15 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use super::args::Report;
-use super::messages::warn;
 use super::options::SchemaArgs;
 use super::output::Output;
 use super::progress::Progress;
 use super::source;
-use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 
 pub(super) fn run(args: &Report, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
-    let checkpoint = Checkpoint::open_with(&schema, &args.checkpoint)?;
-    warn(checkpoint.warnings(), 0, checkpoint.name());
+    let checkpoint = source::checkpoint(&schema, &args.checkpoint)?;
     let progress = Progress::waiting("looking at the checkpoint");
     let page = crate::report::html(&checkpoint)?;
     drop(progress);

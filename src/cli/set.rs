@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::backup::Backup;
 use super::options::{Json, SchemaArgs};
 use super::output::{Output, print};
+use super::progress::Progress;
 use super::source;
 use crate::edit::{self, Action, Changed, Edit, apply};
 use crate::error::{Error, Result};
@@ -54,6 +55,7 @@ pub(super) fn run(args: &Set, source: &SchemaArgs) -> Result<ExitCode> {
     let label = args.image.display().to_string();
     let named = |error: std::io::Error| Error::from(error).in_file(&label);
     let input = File::open(&args.image).map_err(named)?;
+    let progress = Progress::waiting("changing the image");
     let changed = if args.dry_run {
         apply(&schema, input, std::io::sink(), &edits).map_err(|error| error.in_file(&label))?
     } else {
@@ -71,6 +73,7 @@ pub(super) fn run(args: &Set, source: &SchemaArgs) -> Result<ExitCode> {
         }
         changed
     };
+    drop(progress);
     print(args.json.json.then_some(&changed), || differences(&changed))?;
     Ok(ExitCode::SUCCESS)
 }

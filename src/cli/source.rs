@@ -1,9 +1,11 @@
-//! Which schema the command works with.
+//! Which schema the command works with, and which checkpoint.
 
 use std::path::Path;
 
-use super::messages::detail;
+use super::messages::{detail, warn};
 use super::options::SchemaArgs;
+use super::progress::Progress;
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::schema::Schema;
 
@@ -43,4 +45,13 @@ fn descriptor_set(path: &Path) -> Result<Schema> {
     let name = || path.display().to_string();
     let bytes = crate::schema::read_set(path)?;
     Schema::from_descriptor_set(&bytes).map_err(|e| e.in_file(name()))
+}
+
+/// Opens a checkpoint, and says what is wrong with it. Large packed archives are read once for this.
+pub(super) fn checkpoint(schema: &Schema, path: &Path) -> Result<Checkpoint> {
+    let progress = Progress::waiting("opening the checkpoint");
+    let checkpoint = Checkpoint::open_with(schema, path)?;
+    drop(progress);
+    warn(checkpoint.warnings(), 0, checkpoint.name());
+    Ok(checkpoint)
 }

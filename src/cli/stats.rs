@@ -3,18 +3,16 @@
 use std::process::ExitCode;
 
 use super::args::OneCheckpoint;
-use super::messages::{caution, warn};
+use super::messages::caution;
 use super::options::SchemaArgs;
 use super::output::print;
 use super::source;
-use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::render::{explore, printable};
 
 pub(super) fn run(args: &OneCheckpoint, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
-    let checkpoint = Checkpoint::open_with(&schema, &args.checkpoint)?;
-    warn(checkpoint.warnings(), 0, checkpoint.name());
+    let checkpoint = source::checkpoint(&schema, &args.checkpoint)?;
     let stats = checkpoint.stats()?;
     if stats.dump.is_none() && stats.restore.is_none() {
         let what = "neither stats-dump nor stats-restore is in this checkpoint".to_owned();

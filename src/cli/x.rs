@@ -10,8 +10,9 @@ use super::args::{Explore, Topic};
 use super::messages::warn;
 use super::options::SchemaArgs;
 use super::output::{Output, print_json};
+use super::progress::Progress;
 use super::source;
-use crate::checkpoint::{Checkpoint, Container};
+use crate::checkpoint::Container;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explore::{
     Cgroups, Explorer, Mounts, Namespaces, Process, ProcessOptions, TaskFiles, TaskMappings,
@@ -68,8 +69,7 @@ pub(super) fn run(args: &Explore, source: &SchemaArgs) -> Result<ExitCode> {
         return Err(Error::new(ErrorKind::Value(what)));
     }
     let schema = source::schema(source)?;
-    let checkpoint = Checkpoint::open_with(&schema, &args.checkpoint)?;
-    warn(checkpoint.warnings(), 0, checkpoint.name());
+    let checkpoint = source::checkpoint(&schema, &args.checkpoint)?;
     let mut explorer = Explorer::new(&checkpoint);
     if let Some(pid) = args.pid {
         explorer = explorer.subtree(pid);
@@ -97,7 +97,7 @@ pub(super) fn run(args: &Explore, source: &SchemaArgs) -> Result<ExitCode> {
 
 fn show(args: &Explore, explorer: &Explorer<'_>, style: Style, out: &mut impl Write) -> Result<()> {
     if args.what != Topic::All {
-        let answer = ManuallyDrop::new(ask(args.what, args, explorer)?);
+        let answer = ManuallyDrop::new(patiently(args.what, args, explorer)?);
         return if args.json.json {
             print_json(out, &*answer)
         } else {
@@ -106,7 +106,7 @@ fn show(args: &Explore, explorer: &Explorer<'_>, style: Style, out: &mut impl Wr
     }
     let mut first = true;
     for topic in TOPICS {
-        let answer = ask(topic, args, explorer)?;
+        let answer = patiently(topic, args, explorer)?;
         let is_absent = matches!(answer, Answer::Metadata(None));
         let head = std::mem::take(&mut first);
         if args.json.json {
@@ -130,6 +130,12 @@ fn show(args: &Explore, explorer: &Explorer<'_>, style: Style, out: &mut impl Wr
         out.write_all(b"\n}\n").map_err(Error::writing)?;
     }
     Ok(())
+}
+
+/// An answer, with a sign of life when it takes more than a second.
+fn patiently(topic: Topic, args: &Explore, explorer: &Explorer<'_>) -> Result<Answer> {
+    let _progress = Progress::waiting("exploring");
+    ask(topic, args, explorer)
 }
 
 fn name(topic: Topic) -> &'static str {

@@ -130,7 +130,8 @@ impl<'c> Graph<'c> {
                 Node::Shared(kind, ends) => {
                     page.raw(" class=quiet>").number(*count).raw(" by ");
                     page.raw(kind.name()).raw(", shared by ");
-                    page.number(ends.len() as u64)
+                    let is_process = |end: &&End| matches!(end, End::Process(_));
+                    page.number(ends.iter().filter(is_process).count() as u64)
                 }
                 Node::Outside(name) => page.raw(" class=quiet>").text(name),
             };

@@ -29,8 +29,7 @@ use crate::render::json;
 
 pub(super) fn run(args: &Mem, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
-    let checkpoint = Checkpoint::open_with(&schema, &args.checkpoint)?;
-    warn(checkpoint.warnings(), 0, checkpoint.name());
+    let checkpoint = source::checkpoint(&schema, &args.checkpoint)?;
     let command = Command {
         args,
         checkpoint: &checkpoint,
