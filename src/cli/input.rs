@@ -4,10 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::messages::warn;
 use super::options::From;
 use super::progress::{Progress, is_silent};
-use crate::checkpoint::Checkpoint;
+use super::source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::Schema;
 
@@ -80,8 +79,7 @@ pub(super) fn open_in(from: &From, schema: &Schema, path: Option<&Path>) -> Resu
     let Some(checkpoint) = &from.from else {
         return open(path);
     };
-    let checkpoint = Checkpoint::open_with(schema, checkpoint)?;
-    warn(checkpoint.warnings(), 0, checkpoint.name());
+    let checkpoint = source::checkpoint(schema, checkpoint)?;
     let image = path.filter(|path| !is_standard(path)).ok_or_else(|| {
         let what = "--from needs the name of an image inside".to_owned();
         Error::new(ErrorKind::Value(what)).with_hint("`crit ls` lists them")

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use super::decode::tell;
 use super::input;
-use super::messages::{report, warn};
+use super::messages::report;
 use super::output::{Output, print};
 use super::progress::Progress;
+use super::source;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::{self, DecodeOptions, DecodeReport, EncodeOptions};
@@ -27,8 +28,7 @@ pub(super) fn decode(
     options: &DecodeOptions,
     max_entry: u64,
 ) -> Result<ExitCode> {
-    let checkpoint = Checkpoint::open_with(schema, dir)?;
-    warn(checkpoint.warnings(), 0, checkpoint.name());
+    let checkpoint = source::checkpoint(schema, dir)?;
     make_dir(to)?;
     let names = checkpoint.image_names()?;
     let mut total = 0u64;

@@ -83,18 +83,19 @@ fn pipes(subject: &Subject<'_>) -> Result<Vec<Connection>> {
 
 /// Unix sockets with a peer, and connections of TCP and UDP, in the checkpoint and to outside.
 fn sockets(subject: &Subject<'_>) -> Result<Vec<Connection>> {
-    let tasks = subject.sockets()?;
-    let sockets = || {
-        tasks
-            .iter()
-            .flat_map(|task| task.sockets.iter().map(move |socket| (task.pid, socket)))
-    };
-    let here: BTreeSet<[String; 2]> = sockets().filter_map(|(_, socket)| inet(socket)).collect();
-    let inodes: BTreeSet<u32> = sockets().filter_map(|(_, socket)| socket.ino).collect();
+    let sockets = subject.sockets()?;
+    let here: BTreeSet<[String; 2]> = sockets
+        .clone()
+        .filter_map(|(_, socket)| inet(socket))
+        .collect();
+    let inodes: BTreeSet<u32> = sockets
+        .clone()
+        .filter_map(|(_, socket)| socket.ino)
+        .collect();
     // By its two ends in order: seen from either it is the same.
     let mut unix: BTreeMap<[u32; 2], Connection> = BTreeMap::new();
     let mut others: BTreeMap<[String; 2], Connection> = BTreeMap::new();
-    for (pid, socket) in sockets() {
+    for (pid, socket) in sockets {
         if let (Some(ino), Some(peer)) = (socket.ino, &socket.peer) {
             let mut pair = [ino, peer.ino];
             pair.sort_unstable();

@@ -6,7 +6,7 @@ use super::Subject;
 use super::html::{Html, shown};
 use crate::error::Result;
 use crate::explore::{DescriptorName, Socket};
-use crate::text::Text;
+use crate::render::explore::address;
 
 /// As many tasks are shown.
 const TASKS: usize = 200;
@@ -16,11 +16,10 @@ const ROWS: usize = 300;
 pub(super) fn descriptors(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
     let tasks = subject.fds()?;
     // Where the sockets can't be read, their section says so.
-    let sockets = subject.sockets().unwrap_or_default();
-    let sockets: BTreeMap<_, _> = sockets
-        .iter()
-        .flat_map(|task| task.sockets.iter().map(move |s| ((task.pid, s.fd), s)))
-        .collect();
+    let sockets: BTreeMap<_, _> = subject.sockets().map_or_else(
+        |_| BTreeMap::new(),
+        |sockets| sockets.map(|(pid, s)| ((pid, s.fd), s)).collect(),
+    );
     for task in tasks.iter().take(TASKS) {
         page.raw("<details><summary>")
             .text(&subject.name(task.pid))
@@ -57,11 +56,7 @@ pub(super) fn descriptors(page: &mut Html, subject: &Subject<'_>) -> Result<()> 
 }
 
 pub(super) fn sockets(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
-    let tasks = subject.sockets()?;
-    let all: Vec<_> = tasks
-        .iter()
-        .flat_map(|task| task.sockets.iter().map(move |socket| (task.pid, socket)))
-        .collect();
+    let all: Vec<_> = subject.sockets()?.collect();
     if all.is_empty() {
         page.raw("<p class=note>None.</p>\n");
         return Ok(());
@@ -83,8 +78,8 @@ pub(super) fn sockets(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
         let protocol = socket.protocol.as_ref().or(socket.kind.as_ref());
         page.cell(protocol.map_or("", String::as_str));
         page.cell(socket.state.as_deref().unwrap_or(""));
-        page.cell(&end(socket.src_addr.as_ref(), socket.src_port));
-        page.cell(&end(socket.dest_addr.as_ref(), socket.dest_port))
+        page.cell(&address(socket.src_addr.as_ref(), socket.src_port));
+        page.cell(&address(socket.dest_addr.as_ref(), socket.dest_port))
             .raw("</tr>\n");
     }
     page.end_table();
@@ -92,25 +87,14 @@ pub(super) fn sockets(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
     Ok(())
 }
 
-/// An address, with a port if it has one.
-fn end(address: Option<&Text>, port: Option<u32>) -> String {
-    let address = address.map(shown);
-    match (address, port) {
-        (Some(address), Some(port)) if address.contains(':') => format!("[{address}]:{port}"),
-        (Some(address), Some(port)) => format!("{address}:{port}"),
-        (Some(address), None) => address,
-        _ => String::new(),
-    }
-}
-
 /// A socket among other open files.
 fn socket_line(socket: &Socket) -> String {
     let protocol = socket.protocol.as_ref().or(socket.kind.as_ref());
     let mut words = vec![socket.family.clone()];
     words.extend(protocol.cloned());
-    let local = end(socket.src_addr.as_ref(), socket.src_port);
+    let local = address(socket.src_addr.as_ref(), socket.src_port);
     words.push(local);
-    let peer = end(socket.dest_addr.as_ref(), socket.dest_port);
+    let peer = address(socket.dest_addr.as_ref(), socket.dest_port);
     if !peer.is_empty() {
         words.push(format!("to {peer}"));
     }

@@ -18,7 +18,7 @@ use once_cell::unsync::OnceCell;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
-use crate::explore::{Explorer, Process, ProcessOptions, TaskFiles, TaskSockets};
+use crate::explore::{Explorer, Process, ProcessOptions, Socket, TaskFiles, TaskSockets};
 use html::{Html, shown};
 
 /// What all sections are about.
@@ -39,11 +39,12 @@ impl Subject<'_> {
             .map(Vec::as_slice)
     }
 
-    /// The sockets, likewise.
-    fn sockets(&self) -> Result<&[TaskSockets]> {
-        self.sockets
-            .get_or_try_init(|| self.explorer.sockets())
-            .map(Vec::as_slice)
+    /// The sockets, likewise, each with the process that has it open.
+    fn sockets(&self) -> Result<impl Iterator<Item = (u32, &Socket)> + Clone> {
+        let tasks = self.sockets.get_or_try_init(|| self.explorer.sockets())?;
+        Ok(tasks
+            .iter()
+            .flat_map(|task| task.sockets.iter().map(move |socket| (task.pid, socket))))
     }
 
     /// What a process is called where there is little room.

@@ -51,7 +51,8 @@ pub(crate) fn sockets(tasks: &[TaskSockets]) -> String {
     table.text()
 }
 
-fn address(name: Option<&Text>, port: Option<u32>) -> String {
+/// An end of a socket.
+pub(crate) fn address(name: Option<&Text>, port: Option<u32>) -> String {
     let name = name.map(|name| printable_bytes(name.as_bytes()));
     match (name, port) {
         (Some(name), Some(port)) if name.contains(':') => format!("[{name}]:{port}"),
