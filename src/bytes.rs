@@ -50,6 +50,11 @@ impl<'a> Cursor<'a> {
         Cursor { all, at: 0 }
     }
 
+    /// A cursor that begins at a position.
+    pub(crate) fn at(all: &'a [u8], at: usize) -> Self {
+        Cursor { all, at }
+    }
+
     pub(crate) fn position(&self) -> usize {
         self.at
     }

@@ -90,6 +90,11 @@ impl<R: Read> Input<R> {
         while left > 0 {
             let step = usize::try_from(left).map_or(READ_STEP, |left| left.min(READ_STEP));
             let start = buffer.len();
+            // It grows in steps that double, but not beyond what is to come.
+            if buffer.capacity() - start < step {
+                let more = start.max(step) as u64;
+                buffer.reserve_exact(usize::try_from(left.min(more)).unwrap_or(step));
+            }
             buffer.resize(start + step, 0);
             let got = self.read_full(buffer.get_mut(start..).unwrap_or_default())?;
             left -= got as u64;

@@ -22,6 +22,7 @@ use std::sync::Arc;
 pub use entry::Entry;
 pub use head::Head;
 pub use payload::{Payload, QueuedMessage};
+pub(crate) use reader::EntryForm;
 pub use reader::ImageReader;
 pub use summary::{Summary, summarize};
 pub use writer::ImageWriter;

@@ -6,13 +6,22 @@ use std::sync::Arc;
 use super::entry::Entry;
 use super::head::Head;
 use super::input::Input;
-use super::payload::{self, Pending};
+use super::payload::{self, Pending, QueuedBytes};
 use super::start::{Start, raw_image, start};
 use crate::descriptor::ImageKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{ENTRY, MESSAGE_DEPTH, WHOLE_ENTRY};
-use crate::message::{self, Element, Lists, Record, Selection, Sift};
+use crate::message::{self, Element, Record, Selection, Sift};
 use crate::schema::{Layout, MessageType, Schema};
+
+/// What there is of an entry that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EntryForm {
+    /// The message, decoded.
+    Decoded,
+    /// Its bytes alone.
+    Bytes,
+}
 
 /// Reads an image one entry at a time: memory is bounded by the largest entry, not by the file.
 ///
@@ -42,6 +51,8 @@ pub struct ImageReader<R> {
     buffer: Vec<u8>,
     /// The largest message that is read, in bytes.
     largest: u64,
+    /// The largest message that is decoded as a whole where it need not be, in bytes.
+    whole: usize,
     /// What is decoded of the messages of a type, when it is not all.
     selection: Option<(MessageType, Arc<Selection>)>,
     done: bool,
@@ -104,6 +115,7 @@ impl<R: Read> ImageReader<R> {
             pending: Pending::None,
             buffer: Vec::new(),
             largest: ENTRY,
+            whole: WHOLE_ENTRY,
             selection: None,
             done: false,
         }
@@ -124,6 +136,17 @@ impl<R: Read> ImageReader<R> {
     /// in memory, and takes a multiple of its bytes there. Payloads do not count.
     pub fn limit_entries(&mut self, bytes: u64) {
         self.largest = bytes;
+    }
+
+    /// Decodes messages as a whole up to this many bytes, instead of up to [`WHOLE_ENTRY`].
+    #[cfg(test)]
+    pub(crate) fn decode_whole_up_to(&mut self, bytes: usize) {
+        self.whole = bytes;
+    }
+
+    /// The largest message that is decoded as a whole where it need not be, in bytes.
+    pub(crate) fn whole(&self) -> usize {
+        self.whole
     }
 
     /// The kind of image.
@@ -196,13 +219,11 @@ impl<R: Read> ImageReader<R> {
     }
 
     /// The same into a message that takes one after the other; where the entry stands, or `None` at the
-    /// end. Its bytes are [`ImageReader::raw`]. The lists of messages in a large entry may be left out:
-    /// they are what comes with it.
+    /// end. Its bytes are [`ImageReader::raw`]; a large one is not decoded, they are all there is of it.
     pub(crate) fn read_into(
         &mut self,
         element: &mut Option<Element>,
-        leave_lists: bool,
-    ) -> Result<Option<(u64, Option<Lists>)>> {
+    ) -> Result<Option<(u64, EntryForm)>> {
         let start = self.input.offset();
         let more = self.next_bytes();
         let Some(offset) = self.located(more, start)? else {
@@ -210,23 +231,28 @@ impl<R: Read> ImageReader<R> {
         };
         let layout = Arc::clone(&self.layout);
         let ty = layout.entry_type(self.count - 1);
+        if self.buffer.len() > self.whole {
+            if let Some(payload) = &layout.payload {
+                let selection = Selection::of_numbers(ty, &payload.fields());
+                let sizes = message::decode_selected(ty, &self.buffer, Some(&selection));
+                let sizes = self.about_entry(sizes, offset)?;
+                self.pending = payload::pending(&layout, self.count - 1, &sizes.message);
+            }
+            return Ok(Some((offset, EntryForm::Bytes)));
+        }
         let element = match element {
             Some(element) if element.ty() == ty => element,
             other => other.insert(Element::new(ty.clone(), None)),
         };
-        let lists = match leave_lists && self.buffer.len() > WHOLE_ENTRY {
-            true => Lists::take(ty, &self.buffer),
-            false => Ok(None),
-        };
-        let read = lists.and_then(|lists| {
-            let bytes = lists.as_ref().map_or(&*self.buffer, |lists| &lists.rest);
-            element.read(bytes, MESSAGE_DEPTH)?;
-            Ok(lists)
-        });
-        let read = read.map_err(|error| error.shifted(offset + self.size_of_frame()));
-        let lists = self.located(read, offset)?;
+        let read = element.read(&self.buffer, MESSAGE_DEPTH).map(drop);
+        self.about_entry(read, offset)?;
         self.pending = payload::pending(&layout, self.count - 1, element.message());
-        Ok(Some((offset, lists)))
+        Ok(Some((offset, EntryForm::Decoded)))
+    }
+
+    /// The type of the entry that was read last.
+    pub(crate) fn entry_type(&self) -> &MessageType {
+        self.layout.entry_type(self.count.saturating_sub(1))
     }
 
     /// Names file, entry and offset in an error about the bytes of the entry that was just read.
@@ -268,6 +294,29 @@ impl<R: Read> ImageReader<R> {
         let pending = std::mem::take(&mut self.pending);
         let result = payload::stream(&mut self.input, &pending, each);
         self.located(result, offset)
+    }
+
+    /// Hands over the messages of a SysV message queue, and the data behind each; see
+    /// [`payload::each_queued`].
+    pub(crate) fn each_queued(
+        &mut self,
+        offset: u64,
+        each: &mut dyn FnMut(QueuedBytes<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let pending = std::mem::take(&mut self.pending);
+        let result = payload::each_queued(&mut self.input, &pending, each);
+        self.located(result, offset)
+    }
+
+    /// The bytes of the messages of a SysV message queue, and whether writing them anew gives these.
+    pub(crate) fn queued_bytes(&mut self, offset: u64) -> Result<(Vec<u8>, bool)> {
+        let result = payload::queued_bytes(&mut self.input, &self.pending);
+        self.located(result, offset)
+    }
+
+    /// Reads this next, of what follows the message: a part of it, or nothing when all was read.
+    pub(crate) fn expect(&mut self, pending: Pending) {
+        self.pending = pending;
     }
 
     /// The same, but the elements of one list are handed over one by one, not kept.

@@ -49,6 +49,7 @@ fn line(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The lines for these bytes, without the quotes around them.
+#[cfg(test)]
 pub(super) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     let mut lines = Lines::default();
     lines.push(bytes, out);

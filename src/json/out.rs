@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 /// Text is handed to the sink once there is this much of it, in bytes.
 pub(super) const SPILL: usize = 64 << 10;
 
+/// So much of a long value is printed before its text is handed over, in bytes.
+const PIECE: usize = 16 << 10;
+
 /// Where JSON text goes.
 pub(super) struct Out<'w> {
     pub(super) text: Vec<u8>,
@@ -97,6 +100,34 @@ impl<'w> Out<'w> {
     /// Any text, escaped and in quotes: everything that is not printable ASCII as `\uxxxx`.
     pub(super) fn string(&mut self, text: &str) {
         self.text.push(b'"');
+        self.escape(text);
+        self.text.push(b'"');
+    }
+
+    /// The same of text of any length, which is handed over as it goes.
+    pub(super) fn long_string(&mut self, text: &str) -> Result<()> {
+        self.text.push(b'"');
+        let mut rest = text;
+        while !rest.is_empty() {
+            let mut end = rest.len().min(PIECE);
+            while !rest.is_char_boundary(end) {
+                end -= 1;
+            }
+            let (now, later) = rest.split_at(end);
+            self.piece(now)?;
+            rest = later;
+        }
+        self.text.push(b'"');
+        Ok(())
+    }
+
+    /// A piece of text inside of quotes.
+    pub(super) fn piece(&mut self, text: &str) -> Result<()> {
+        self.escape(text);
+        self.spill()
+    }
+
+    fn escape(&mut self, text: &str) {
         if text
             .bytes()
             .all(|b| matches!(b, b' '..=b'~' if b != b'"' && b != b'\\'))
@@ -105,7 +136,6 @@ impl<'w> Out<'w> {
         } else {
             text.chars().for_each(|c| self.escaped(c));
         }
-        self.text.push(b'"');
     }
 
     fn escaped(&mut self, c: char) {
@@ -131,11 +161,17 @@ impl<'w> Out<'w> {
         self.text.extend([b'\\', short]);
     }
 
-    /// Bytes as base64 lines in quotes.
-    pub(super) fn base64(&mut self, bytes: &[u8]) {
+    /// Bytes as base64 lines in quotes: any number of them, handed over as it goes.
+    pub(super) fn base64(&mut self, bytes: &[u8]) -> Result<()> {
         self.text.push(b'"');
-        super::base64::encode(bytes, &mut self.text);
+        let mut lines = super::base64::Lines::default();
+        for piece in bytes.chunks(PIECE) {
+            lines.push(piece, &mut self.text);
+            self.spill()?;
+        }
+        lines.finish(&mut self.text);
         self.text.push(b'"');
+        Ok(())
     }
 
     /// A decimal number.

@@ -6,8 +6,7 @@ use super::options::DecodeOptions;
 use super::out::Out;
 use super::{address, float, integer, quopri, unknown};
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::WARNINGS;
-use crate::message::{Element, Lists, each_element, missing_fields, present, unknown_fields};
+use crate::message::{Element, present, unknown_fields};
 use crate::schema::{Field, FieldKind, IntegerHint, MessageType, Shape, Types};
 
 /// How messages are printed.
@@ -49,51 +48,6 @@ pub(super) fn element(out: &mut Out<'_>, style: Style, element: &Element) -> Res
     printer.members(out, element.ty().shape(), element.message(), false)
 }
 
-/// The same of a message whose lists were left out: their elements are printed as they are decoded out
-/// of its bytes. What they lack is added to `missing`.
-pub(super) fn members_with_lists(
-    out: &mut Out<'_>,
-    style: Style,
-    message: &Element,
-    lists: &Lists,
-    bytes: &[u8],
-    missing: &mut Vec<String>,
-) -> Result<()> {
-    let ty = message.ty();
-    let printer = Printer::of(message, style);
-    for (place, field) in ty.shape().fields.iter().enumerate() {
-        if !lists.has(place) {
-            printer.member(out, field, message.message(), false)?;
-            continue;
-        }
-        out.item();
-        out.raw(&field.key);
-        out.open(b'[');
-        let hex = field.hints.hex;
-        let mut count = 0u64;
-        each_element(ty, bytes, place, &mut |element| {
-            if !element.is_complete() && missing.len() < WARNINGS {
-                let fields = missing_fields(element.ty(), element.message());
-                let name = &field.name;
-                missing.extend(
-                    fields
-                        .iter()
-                        .map(|inner| format!("{name}[{count}].{inner}")),
-                );
-            }
-            out.item();
-            out.open(b'{');
-            let printer = Printer::of(element, style);
-            printer.members(out, element.ty().shape(), element.message(), hex)?;
-            out.close(b'}');
-            count += 1;
-            out.spill()
-        })?;
-        out.close(b']');
-    }
-    printer.unknown(out, message.message())
-}
-
 /// Prints the value of a field as it stands behind its key.
 pub(super) fn field_value(
     out: &mut Out<'_>,
@@ -110,15 +64,15 @@ pub(super) fn field_value(
     printer.field(out, field, value, false)
 }
 
-struct Printer<'a> {
-    style: Style,
-    types: &'a Types,
+pub(super) struct Printer<'a> {
+    pub(super) style: Style,
+    pub(super) types: &'a Types,
     /// Messages may have fields that the schema lacks: to ask each of them costs as much as a field.
-    has_unknown: bool,
+    pub(super) has_unknown: bool,
 }
 
 impl<'a> Printer<'a> {
-    fn of(element: &'a Element, style: Style) -> Self {
+    pub(super) fn of(element: &'a Element, style: Style) -> Self {
         Printer {
             style,
             types: &element.ty().types,
@@ -127,7 +81,7 @@ impl<'a> Printer<'a> {
     }
 
     /// `hex`: every integer is shown in hex, because a field further out says so.
-    fn members(
+    pub(super) fn members(
         &self,
         out: &mut Out<'_>,
         shape: &Shape,
@@ -166,7 +120,7 @@ impl<'a> Printer<'a> {
         if !unknown_here.is_empty() {
             out.unknown_fields += unknown_here.len() as u64;
             out.member("@unknown");
-            unknown::print(out, self.style.quote_big_ints, &unknown_here);
+            unknown::print(out, self.style.quote_big_ints, &unknown_here)?;
         }
         Ok(())
     }
@@ -197,7 +151,13 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    fn one(&self, out: &mut Out<'_>, field: &Field, value: &Value, hex: bool) -> Result<()> {
+    pub(super) fn one(
+        &self,
+        out: &mut Out<'_>,
+        field: &Field,
+        value: &Value,
+        hex: bool,
+    ) -> Result<()> {
         match (value, &field.kind) {
             (Value::U32(v), _) => self.unsigned(out, field, u64::from(*v), hex),
             (Value::U64(v), _) => self.unsigned(out, field, *v, hex),
@@ -210,20 +170,7 @@ impl<'a> Printer<'a> {
             },
             (Value::F32(v), _) => float::print_float(out, *v),
             (Value::F64(v), _) => float::print_double(out, *v),
-            (Value::Bytes(bytes), FieldKind::String) => match std::str::from_utf8(bytes) {
-                Ok(text) => out.string(text),
-                Err(_) => {
-                    out.open(b'{');
-                    out.member("@bytes");
-                    out.base64(bytes);
-                    out.close(b'}');
-                }
-            },
-            (Value::Bytes(bytes), _) if field.hints.unix_name => {
-                // Quoted-printable text is ASCII.
-                out.string(&String::from_utf8_lossy(&quopri::encode(bytes)));
-            }
-            (Value::Bytes(bytes), _) => out.base64(bytes),
+            (Value::Bytes(bytes), _) => self.bytes(out, field, bytes)?,
             (Value::Message(message), FieldKind::Message(index) | FieldKind::Group(index)) => {
                 out.open(b'{');
                 self.members(out, self.types.shape(*index), message, hex)?;
@@ -235,6 +182,27 @@ impl<'a> Printer<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A string or bytes, of any length.
+    pub(super) fn bytes(&self, out: &mut Out<'_>, field: &Field, bytes: &[u8]) -> Result<()> {
+        match (&field.kind, std::str::from_utf8(bytes)) {
+            (FieldKind::String, Ok(text)) => out.long_string(text),
+            (FieldKind::String, Err(_)) => {
+                out.open(b'{');
+                out.member("@bytes");
+                out.base64(bytes)?;
+                out.close(b'}');
+                Ok(())
+            }
+            _ if field.hints.unix_name => {
+                out.text.push(b'"');
+                quopri::encode_long(bytes, &mut |piece| out.piece(piece))?;
+                out.text.push(b'"');
+                Ok(())
+            }
+            _ => out.base64(bytes),
+        }
     }
 
     fn unsigned(&self, out: &mut Out<'_>, field: &Field, value: u64, hex: bool) {

@@ -14,50 +14,106 @@ pub(super) fn encode(bytes: &[u8]) -> Vec<u8> {
     }
 }
 
+/// The longest name that is put into memory as a whole, in bytes. Linux has none of more than 108.
+const WHOLE: usize = 4096;
+
+/// Hands over the text of these bytes piece by piece.
+///
+/// Of a long name all newlines are escaped, since it can't be tried whether it comes back otherwise.
+pub(super) fn encode_long(
+    bytes: &[u8],
+    each: &mut dyn FnMut(&str) -> crate::error::Result<()>,
+) -> crate::error::Result<()> {
+    // Quoted-printable text is ASCII.
+    if bytes.len() <= WHOLE {
+        return each(&String::from_utf8_lossy(&encode(bytes)));
+    }
+    let mut encoder = Encoder::new(bytes, true);
+    while encoder.go_on(WHOLE) {
+        each(&String::from_utf8_lossy(&encoder.out))?;
+        encoder.out.clear();
+    }
+    Ok(())
+}
+
 fn encode_with(bytes: &[u8], escape_newlines: bool) -> Vec<u8> {
-    let first_newline = memchr::memchr(b'\n', bytes);
-    let crlf = !escape_newlines
-        && first_newline.is_some_and(|at| {
-            at.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b'\r')
-        });
-    let newline: &[u8] = if crlf { b"\r\n" } else { b"\n" };
-    let mut out = Vec::with_capacity(bytes.len() * 2);
-    let mut column = 0;
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let next = bytes.get(at + 1).copied();
-        if must_escape(byte, next, column, escape_newlines) {
-            if column + 3 >= LINE {
-                out.push(b'=');
-                out.extend_from_slice(newline);
-                column = 0;
+    let mut encoder = Encoder::new(bytes, escape_newlines);
+    encoder.go_on(usize::MAX);
+    encoder.out
+}
+
+struct Encoder<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    escape_newlines: bool,
+    newline: &'static [u8],
+    column: usize,
+    out: Vec<u8>,
+}
+
+impl<'a> Encoder<'a> {
+    fn new(bytes: &'a [u8], escape_newlines: bool) -> Self {
+        let first_newline = memchr::memchr(b'\n', bytes);
+        let crlf = !escape_newlines
+            && first_newline.is_some_and(|at| {
+                at.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b'\r')
+            });
+        Encoder {
+            bytes,
+            at: 0,
+            escape_newlines,
+            newline: if crlf { b"\r\n" } else { b"\n" },
+            column: 0,
+            out: Vec::new(),
+        }
+    }
+
+    /// Encodes on until there is this much text, in bytes; false when there is none left.
+    fn go_on(&mut self, enough: usize) -> bool {
+        while self.out.len() < enough
+            && let Some(&byte) = self.bytes.get(self.at)
+        {
+            self.byte(byte);
+        }
+        !self.out.is_empty()
+    }
+
+    fn byte(&mut self, byte: u8) {
+        let next = self.bytes.get(self.at + 1).copied();
+        if must_escape(byte, next, self.column, self.escape_newlines) {
+            if self.column + 3 >= LINE {
+                self.soft_break();
             }
-            escape(byte, &mut out);
-            column += 3;
-            at += 1;
-            continue;
+            escape(byte, &mut self.out);
+            self.column += 3;
+            self.at += 1;
+            return;
         }
         if byte == b'\n' || (byte == b'\r' && next == Some(b'\n')) {
             // A blank at the end of a line would be lost on the way.
-            if let Some(blank @ (b' ' | b'\t')) = out.last().copied() {
-                out.pop();
-                escape(blank, &mut out);
+            if let Some(blank @ (b' ' | b'\t')) = self.out.last().copied() {
+                self.out.pop();
+                escape(blank, &mut self.out);
             }
-            out.extend_from_slice(newline);
-            column = 0;
-            at += if byte == b'\r' { 2 } else { 1 };
-            continue;
+            self.out.extend_from_slice(self.newline);
+            self.column = 0;
+            self.at += if byte == b'\r' { 2 } else { 1 };
+            return;
         }
-        if next.is_some_and(|next| next != b'\n') && column + 1 >= LINE {
-            out.push(b'=');
-            out.extend_from_slice(newline);
-            column = 0;
+        if next.is_some_and(|next| next != b'\n') && self.column + 1 >= LINE {
+            self.soft_break();
         }
-        out.push(byte);
-        column += 1;
-        at += 1;
+        self.out.push(byte);
+        self.column += 1;
+        self.at += 1;
     }
-    out
+
+    /// Goes to a new line that is none in the name.
+    fn soft_break(&mut self) {
+        self.out.push(b'=');
+        self.out.extend_from_slice(self.newline);
+        self.column = 0;
+    }
 }
 
 fn must_escape(byte: u8, next: Option<u8>, column: usize, escape_newlines: bool) -> bool {

@@ -5,31 +5,68 @@ use serde::de::{DeserializeSeed, Deserializer};
 use super::base64;
 use super::integer;
 use super::out::Out;
-use crate::bytes::Wire;
+use crate::bytes::{Cursor, Wire};
+use crate::error::Result;
+use crate::limits::MESSAGE_DEPTH;
 use crate::message::{Unknown, UnknownValue};
 
 /// Prints them as an array.
-pub(super) fn print(out: &mut Out<'_>, quote_big_ints: bool, fields: &[Unknown]) {
+pub(super) fn print(out: &mut Out<'_>, quote_big_ints: bool, fields: &[Unknown]) -> Result<()> {
+    let mut bytes = Vec::new();
     out.open(b'[');
-    for field in fields {
-        out.item();
-        out.open(b'{');
-        out.member("number");
-        out.number(field.number);
-        out.member("wire");
-        out.quoted(field.wire.name());
-        out.member("value");
-        match &field.value {
-            UnknownValue::Number(v) if quote_big_ints && *v > integer::EXACT_IN_DOUBLE => {
-                out.quoted(&v.to_string());
-            }
-            UnknownValue::Number(v) => out.number(*v),
-            UnknownValue::Bytes(bytes) => out.base64(bytes),
-            UnknownValue::Group(inner) => print(out, quote_big_ints, inner),
-        }
-        out.close(b'}');
+    for unknown in fields {
+        bytes.clear();
+        unknown.put(&mut bytes);
+        let depth = MESSAGE_DEPTH + 1;
+        field(out, quote_big_ints, &mut Cursor::new(&bytes), depth)?;
     }
     out.close(b']');
+    Ok(())
+}
+
+/// Prints the field at a cursor, which stands at its key. `depth` is how deep groups may nest in it.
+pub(super) fn field(
+    out: &mut Out<'_>,
+    quote_big_ints: bool,
+    cursor: &mut Cursor<'_>,
+    depth: usize,
+) -> Result<()> {
+    let (number, wire) = cursor.key()?;
+    out.item();
+    out.open(b'{');
+    out.member("number");
+    out.number(number);
+    out.member("wire");
+    out.quoted(wire.name());
+    out.member("value");
+    let value = match wire {
+        Wire::Varint => cursor.varint()?,
+        Wire::Fixed32 => u64::from(cursor.fixed32()?),
+        Wire::Fixed64 => cursor.fixed64()?,
+        Wire::Bytes => {
+            out.base64(cursor.delimited()?)?;
+            out.close(b'}');
+            return Ok(());
+        }
+        Wire::Group | Wire::GroupEnd => {
+            let mut inside = Cursor::new(cursor.group(number, depth)?);
+            out.open(b'[');
+            while !inside.is_empty() {
+                field(out, quote_big_ints, &mut inside, depth.saturating_sub(1))?;
+                out.spill()?;
+            }
+            out.close(b']');
+            out.close(b'}');
+            return Ok(());
+        }
+    };
+    if quote_big_ints && value > integer::EXACT_IN_DOUBLE {
+        out.quoted(&value.to_string());
+    } else {
+        out.number(value);
+    }
+    out.close(b'}');
+    Ok(())
 }
 
 /// Reads such an array.
@@ -38,15 +75,18 @@ pub(super) fn print(out: &mut Out<'_>, quote_big_ints: bool, fields: &[Unknown])
 pub(super) struct UnknownSeed;
 
 impl<'de> DeserializeSeed<'de> for UnknownSeed {
-    type Value = Result<Vec<Unknown>, String>;
+    type Value = std::result::Result<Vec<Unknown>, String>;
 
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        input: D,
+    ) -> std::result::Result<Self::Value, D::Error> {
         let fields = <Vec<serde_json::Value> as serde::Deserialize>::deserialize(input)?;
         Ok(fields.iter().map(unknown_field).collect())
     }
 }
 
-fn unknown_field(field: &serde_json::Value) -> Result<Unknown, String> {
+fn unknown_field(field: &serde_json::Value) -> std::result::Result<Unknown, String> {
     let text = |key| field.get(key).and_then(serde_json::Value::as_str);
     let number = |key| {
         let value = field.get(key)?;
@@ -80,7 +120,10 @@ fn unknown_field(field: &serde_json::Value) -> Result<Unknown, String> {
             let inner = value
                 .as_array()
                 .ok_or_else(|| bad("value is not an array"))?;
-            let inner = inner.iter().map(unknown_field).collect::<Result<_, _>>()?;
+            let inner = inner
+                .iter()
+                .map(unknown_field)
+                .collect::<std::result::Result<_, _>>()?;
             (Wire::Group, UnknownValue::Group(inner))
         }
         _ => return Err(bad("wire is varint, fixed32, fixed64, bytes or group")),

@@ -293,7 +293,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-const NO_VALUE: Value = Value::Bool(false);
+pub(crate) const NO_VALUE: Value = Value::Bool(false);
 
 /// Keeps a field that the schema does not have.
 fn keep(message: &mut DynamicMessage, raw: &[u8], at: usize) -> Result<()> {
@@ -305,7 +305,7 @@ fn keep(message: &mut DynamicMessage, raw: &[u8], at: usize) -> Result<()> {
 
 /// Reads a scalar, whose wire type is that of its kind, into its place.
 #[allow(clippy::cast_possible_truncation)] // protobuf keeps the low bits of a varint wider than its field
-fn scalar(kind: &FieldKind, cursor: &mut Cursor<'_>, place: &mut Value) -> Result<()> {
+pub(crate) fn scalar(kind: &FieldKind, cursor: &mut Cursor<'_>, place: &mut Value) -> Result<()> {
     match kind {
         FieldKind::Int32 => put_i32(place, (cursor.varint()? as u32).cast_signed()),
         FieldKind::Sint32 => {

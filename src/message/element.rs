@@ -4,7 +4,6 @@ use prost_reflect::DynamicMessage;
 use prost_reflect::prost::Message as _;
 
 use super::decode::Decoder;
-use super::encode::encode;
 use super::record::Record;
 use super::selection::Selection;
 use crate::bytes::Cursor;
@@ -88,13 +87,6 @@ impl Element {
     /// The message that was read last.
     pub(crate) fn message(&self) -> &DynamicMessage {
         &self.message
-    }
-
-    /// Whether encoding the message anew gives the bytes that were read.
-    pub(crate) fn is_canonical(&self, raw: &[u8]) -> Result<bool> {
-        let mut encoded = Vec::with_capacity(raw.len());
-        encode(&self.ty, &self.message, &mut encoded)?;
-        Ok(encoded == raw)
     }
 
     /// Whether every required field was in it.

@@ -104,7 +104,7 @@ fn delimited(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>) -> Result<()>) -
     Ok(())
 }
 
-fn put_scalar(kind: &FieldKind, value: &Value, out: &mut Vec<u8>) -> Result<()> {
+pub(super) fn put_scalar(kind: &FieldKind, value: &Value, out: &mut Vec<u8>) -> Result<()> {
     match (kind, value) {
         (FieldKind::Int32, Value::I32(v)) | (FieldKind::Enum(_), Value::EnumNumber(v)) => {
             put_varint(out, i64::from(*v).cast_unsigned());

@@ -5,21 +5,23 @@
 //! schema is an error without a place, a missing required field goes unnoticed. So the bytes are
 //! walked here, by the schema's types, and the dynamic message is filled and emptied field by field.
 
+mod canonical;
 mod decode;
 mod element;
 mod encode;
-mod lists;
 mod missing;
+mod places;
 mod record;
 mod selection;
 mod sift;
 mod unknown;
 
-pub(crate) use decode::{Decoded, decode, decode_into, decode_selected};
+pub(crate) use canonical::canonical;
+pub(crate) use decode::{Decoded, NO_VALUE, decode, decode_into, decode_selected, scalar};
 pub(crate) use element::Element;
 pub(crate) use encode::encode;
-pub(crate) use lists::{Lists, each_element};
 pub(crate) use missing::missing_fields;
+pub(crate) use places::Places;
 pub(crate) use record::{Record, present};
 pub(crate) use selection::Selection;
 pub(crate) use sift::{Sift, decode_sifting};

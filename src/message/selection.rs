@@ -2,7 +2,7 @@
 //!
 //! Explorers read a few fields of very many messages. What a message costs is what is put into it.
 
-use crate::schema::{MessageType, Types};
+use crate::schema::{Field, MessageType, Types};
 
 /// The wanted fields of one message type, with those of the messages inside.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +35,17 @@ impl Selection {
             selection.add(&ty.types, field.kind.message()?, path);
         }
         Some(selection)
+    }
+
+    /// The fields of these numbers that are no lists.
+    pub(crate) fn of_numbers(ty: &MessageType, numbers: &[u32]) -> Self {
+        let wanted = |field: &Field| !field.repeated && numbers.contains(&field.number);
+        let fields = ty.shape().fields.iter();
+        Selection {
+            fields: fields
+                .map(|field| wanted(field).then_some(Part::Whole))
+                .collect(),
+        }
     }
 
     fn add(&mut self, types: &Types, shape: usize, path: &str) {

@@ -38,6 +38,24 @@ pub(crate) enum PayloadLayout {
     Content(Option<Chunks>),
 }
 
+impl PayloadLayout {
+    /// The fields of a message that say what follows it.
+    pub(crate) fn fields(&self) -> Vec<FieldNumber> {
+        match self {
+            PayloadLayout::Bytes(sized) => sized.fields(),
+            PayloadLayout::Queues(queues) => queues.iter().map(|(_, size)| *size).collect(),
+            PayloadLayout::Words { count, .. } | PayloadLayout::Messages { count, .. } => {
+                vec![*count]
+            }
+            PayloadLayout::Content(chunks) => chunks.iter().fold(Vec::new(), |mut all, chunks| {
+                all.push(chunks.when);
+                all.extend(chunks.size.fields());
+                all
+            }),
+        }
+    }
+}
+
 /// The chunks that a file's content may come in.
 #[derive(Debug)]
 pub(crate) struct Chunks {
@@ -54,6 +72,12 @@ pub(crate) struct SizedBytes {
     pub(crate) size: Vec<FieldNumber>,
     pub(crate) pad: u32,
     pub(crate) absent_if: Option<FieldNumber>,
+}
+
+impl SizedBytes {
+    fn fields(&self) -> Vec<FieldNumber> {
+        self.size.iter().copied().chain(self.absent_if).collect()
+    }
 }
 
 /// A field of an entry, by number.

@@ -121,6 +121,15 @@ pub(crate) struct Field {
     pub(crate) hints: Hints,
 }
 
+impl Field {
+    /// Whether its value can stand on the wire in this way: a list of numbers in two.
+    pub(crate) fn takes(&self, wire: Wire) -> bool {
+        let own = self.kind.wire();
+        let packable = !matches!(own, Wire::Bytes | Wire::Group);
+        wire == own || (self.repeated && wire == Wire::Bytes && packable)
+    }
+}
+
 /// The schema's type of a field.
 #[derive(Debug, Clone)]
 pub(crate) enum FieldKind {

@@ -13,8 +13,12 @@
 #[path = "../it/support/damage.rs"]
 #[allow(dead_code)] // shared with the other tests
 mod damage;
+mod large;
 #[path = "../it/support/properties.rs"]
 mod properties;
+#[path = "../it/support/wire.rs"]
+#[allow(dead_code)] // shared with the other tests
+mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -35,6 +39,9 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// What reading may hold besides what it reads: a claimed length is believed a MiB at a time, and there
 /// are buffers of input and output.
 const BESIDES: usize = 3 << 19;
+
+/// What a small message takes that is decoded as a whole, in an entry of any size.
+const SMALL: usize = 1 << 20;
 
 /// The bytes held at most during a call, besides those held before it.
 fn held(call: impl FnOnce()) -> usize {
@@ -71,15 +78,22 @@ fn decode(schema: &Schema, image: &[u8], exact: bool) {
         .and_then(|mut reader| criu_images::decode(&mut reader, std::io::sink(), &options));
 }
 
-/// Calls with what may be done to an image, and the most that it held.
-fn most_held(schema: &Schema, image: &[u8]) -> usize {
-    let ways: [&dyn Fn(); 4] = [
-        &|| decode(schema, image, false),
-        &|| decode(schema, image, true),
-        &|| drop(summarize(schema, image, None)),
-        &|| drop(Image::read(schema, image)),
-    ];
-    ways.into_iter().map(held).max().unwrap_or(0)
+/// Holds what reading an image takes against its limits: streaming four times its largest entry, what
+/// keeps messages a larger multiple (names of fields, places for values).
+fn check(schema: &Schema, image: &[u8], at: usize) {
+    let streaming: [&dyn Fn(); 2] = [&|| decode(schema, image, false), &|| {
+        decode(schema, image, true);
+    }];
+    let keeping: [&dyn Fn(); 2] = [&|| drop(summarize(schema, image, None)), &|| {
+        drop(Image::read(schema, image));
+    }];
+    for (ways, limit) in [
+        (streaming, BESIDES + SMALL + 4 * image.len()),
+        (keeping, BESIDES + 110 * image.len()),
+    ] {
+        let held = ways.into_iter().map(held).max().unwrap_or(0);
+        assert!(held < limit, "{held} bytes for {} (at {at})", image.len());
+    }
 }
 
 #[test]
@@ -89,23 +103,17 @@ fn an_image_that_lies_about_sizes_and_counts_takes_no_more_memory_than_an_honest
     let mut tried = 0;
     for image in fixtures() {
         decode(&schema, &image, true);
-        // A small message takes a multiple of its bytes: names of fields, places for values.
-        let limit = BESIDES + 110 * image.len();
-        let mut check = |changed: &[u8], at: usize| {
-            tried += 1;
-            let held = most_held(&schema, changed);
-            assert!(held < limit, "{held} bytes for {} (at {at})", image.len());
-        };
         for at in 0..image.len().min(1024) {
             let mut changed = image.clone();
             let end = (at + 4).min(changed.len());
             changed[at..end].fill(0xff);
-            check(&changed, at);
+            check(&schema, &changed, at);
             // The largest number there is in the place of a byte; sizes around it are right.
             let mut changed = image.clone();
             let [low, middle, high, _] = (at as u32).to_le_bytes();
             damage::change_image(&mut changed, &[6, at as u8, 0, 0, low, middle, high]);
-            check(&changed, at);
+            check(&schema, &changed, at);
+            tried += 2;
         }
     }
     assert!(tried > 100_000, "{tried}");

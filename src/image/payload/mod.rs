@@ -17,6 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::{boolean, integer};
 use crate::schema::{FieldNumber, Layout, MessageType, PayloadLayout, SizedBytes};
 
+use messages::Queue;
+pub(crate) use messages::QueuedBytes;
 pub use messages::QueuedMessage;
 
 /// The raw data behind a message. Upstream's word for it, and the key in JSON, is `extra`.
@@ -127,7 +129,7 @@ pub(super) fn read<R: Read>(input: &mut Input<R>, pending: Pending) -> Result<Re
             ty,
             size,
             pad,
-        } => messages::read(input, count, &ty, size, pad),
+        } => messages::read(input, count, Queue { ty: &ty, size, pad }),
     }
 }
 
@@ -154,7 +156,7 @@ pub(super) fn skip<R: Read>(input: &mut Input<R>, pending: Pending) -> Result<u6
             ty,
             size,
             pad,
-        } => messages::skip(input, count, &ty, size, pad),
+        } => messages::skip(input, count, Queue { ty: &ty, size, pad }),
     }
 }
 
@@ -166,6 +168,53 @@ pub(super) fn stream<R: Read>(
     each: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     bytes::stream(input, pending, each)
+}
+
+/// Hands over the messages of a SysV message queue one by one: the bytes of each, and its data.
+pub(super) fn each_queued<R: Read>(
+    input: &mut Input<R>,
+    pending: &Pending,
+    each: &mut dyn FnMut(QueuedBytes<'_>) -> Result<()>,
+) -> Result<()> {
+    match queue_of(pending) {
+        Some((count, queue)) => messages::each(input, count, queue, each),
+        None => Ok(()),
+    }
+}
+
+/// The same of bytes that were read.
+pub(crate) fn each_queued_in(
+    raw: &[u8],
+    pending: &Pending,
+    each: &mut dyn FnMut(QueuedBytes<'_>) -> Result<()>,
+) -> Result<()> {
+    each_queued(&mut Input::new(raw), pending, each)
+}
+
+/// The bytes of the messages of a SysV message queue, and whether writing them anew gives the same.
+pub(super) fn queued_bytes<R: Read>(
+    input: &mut Input<R>,
+    pending: &Pending,
+) -> Result<(Vec<u8>, bool)> {
+    match queue_of(pending) {
+        Some((count, queue)) => messages::bytes(input, count, queue),
+        None => Ok((Vec::new(), true)),
+    }
+}
+
+fn queue_of(pending: &Pending) -> Option<(u64, Queue<'_>)> {
+    match pending {
+        Pending::Messages {
+            count,
+            ty,
+            size,
+            pad,
+        } => {
+            let (size, pad) = (*size, *pad);
+            Some((*count, Queue { ty, size, pad }))
+        }
+        _ => None,
+    }
 }
 
 fn skip_padded<R: Read>(input: &mut Input<R>, length: u64, pad: u32) -> Result<u64> {
@@ -216,7 +265,10 @@ pub(crate) fn write(
                 pad,
             },
             Some(Payload::Messages(queued)),
-        ) => messages::write(queued, *count, (ty, *size, *pad), fit, out),
+        ) => {
+            let (size, pad) = (*size, *pad);
+            messages::write(queued, *count, Queue { ty, size, pad }, fit, out)
+        }
         (pending, None) if fit == Fit::Lenient || is_empty(pending) => Ok(()),
         (pending, None) => Err(misfit(format!(
             "the payload is missing: the fields say {}",
