@@ -114,52 +114,96 @@ fn what_can_not_be_read_is_said_and_leaves_whole_lines_of_the_rest() {
     assert!(found.iter().any(|line| line["magic"] == "PSTREE"));
 }
 
-/// The queries in the README, each with what is shown below it.
-fn queries() -> Vec<(String, String)> {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(readme).unwrap();
-    let mut blocks = readme.split("```sql\n").skip(1).map(|rest| {
-        let (query, rest) = rest.split_once("```\n").unwrap();
-        let (_, rest) = rest.split_once("```text\n").unwrap();
-        let (output, _) = rest.split_once("```\n").unwrap();
-        (query.to_owned(), output.to_owned())
-    });
-    blocks.by_ref().collect()
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
 }
 
-#[test]
-fn duckdb_answers_the_readmes_questions_over_many_checkpoints() {
-    let queries = queries();
-    assert!(queries.len() >= 3);
-    let python = |code: &str, dir: &Path| {
-        let run = Command::new("python3")
-            .args(["-c", code])
-            .current_dir(dir)
-            .output();
-        run.ok().filter(|run| run.status.success())
+/// The blocks of the README in a language, each with what stands between it and the next block or the end.
+fn blocks(language: &str) -> Vec<(String, String)> {
+    let readme = readme();
+    let begin = format!("```{language}\n");
+    let rest = readme.split(&begin).skip(1);
+    let block = rest.filter_map(|rest| rest.split_once("```\n"));
+    block
+        .map(|(block, after)| (block.to_owned(), after.to_owned()))
+        .collect()
+}
+
+/// The queries for DuckDB, each with what is shown below it.
+fn queries() -> Vec<(String, String)> {
+    let blocks = blocks("sql").into_iter();
+    let shown = |after: &str| {
+        let (_, rest) = after.split_once("```text\n").unwrap();
+        rest.split_once("```\n").unwrap().0.to_owned()
     };
+    blocks
+        .map(|(query, after)| (query, shown(&after)))
+        .collect()
+}
+
+/// A directory with the lines that the README's queries are asked of, where Python has this module.
+fn exported_for(module: &str) -> Option<tempfile::TempDir> {
     let dir = fresh_dir();
-    if python("import duckdb", dir.path()).is_none() {
-        eprintln!("skipped: duckdb is not installed (pip install duckdb)");
-        return;
+    if python(&format!("import {module}"), dir.path()).is_none() {
+        eprintln!("skipped: {module} is not installed (pip install {module})");
+        return None;
     }
     std::os::unix::fs::symlink(images(), dir.path().join("checkpoints")).unwrap();
-    let export = "crit export checkpoints/*/ --jsonl --pretty -o all.jsonl";
+    let readme = readme();
+    let export = readme.lines().find(|line| line.ends_with("-o all.jsonl"));
     let folder = Path::new(env!("CARGO_BIN_EXE_crit")).parent().unwrap();
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
     let run = Command::new("sh")
-        .args(["-c", export])
+        .args(["-c", export.unwrap().trim_start_matches("$ ")])
         .env("PATH", path)
         .current_dir(dir.path())
         .output()
         .unwrap();
     // The folder of the pre-dumps is no checkpoint itself, and is said not to be.
     assert!(run.status.code().is_some_and(|code| code != 101), "{run:?}");
+    Some(dir)
+}
+
+/// What Python prints; `None` when it fails.
+fn python(code: &str, dir: &Path) -> Option<String> {
+    let run = Command::new("python3")
+        .args(["-c", code])
+        .current_dir(dir)
+        .output()
+        .ok()?;
+    run.status
+        .success()
+        .then(|| String::from_utf8_lossy(&run.stdout).into_owned())
+}
+
+#[test]
+fn duckdb_answers_the_readmes_questions_over_many_checkpoints() {
+    let queries = queries();
+    assert!(queries.len() >= 3);
+    let Some(dir) = exported_for("duckdb") else {
+        return;
+    };
     for (query, output) in queries {
         let code = format!(
             "import duckdb\nfor row in duckdb.sql('''{query}''').fetchall(): print(*row, sep='  ')"
         );
-        let run = python(&code, dir.path()).unwrap_or_else(|| panic!("{query}"));
-        assert_eq!(String::from_utf8_lossy(&run.stdout), output, "{query}");
+        let answer = python(&code, dir.path()).unwrap_or_else(|| panic!("{query}"));
+        assert_eq!(answer, output, "{query}");
+    }
+}
+
+#[test]
+fn clickhouse_and_spark_give_the_same_answer_to_the_first_question() {
+    let expected = queries().remove(0).1;
+    let (query, _) = blocks("clickhouse").remove(0);
+    if let Some(dir) = exported_for("chdb") {
+        let code = format!("import chdb\nprint(chdb.query('''{query}''', 'TSV'), end='')");
+        let answer = python(&code, dir.path()).unwrap_or_else(|| panic!("{query}"));
+        assert_eq!(answer.replace('\t', "  "), expected);
+    }
+    let (program, _) = blocks("python").remove(0);
+    if let Some(dir) = exported_for("pyspark") {
+        let answer = python(&program, dir.path()).unwrap_or_else(|| panic!("{program}"));
+        assert_eq!(answer, expected);
     }
 }
