@@ -101,6 +101,7 @@ impl Folder {
                 name: name.into(),
                 size,
                 kind,
+                modified: metadata.modified().ok(),
             });
             if let Some(inner) = inner {
                 self.walk(&entry.path(), &inner, depth + 1, found)?;
@@ -132,6 +133,7 @@ impl Store for Folder {
         Ok(self.metadata(name)?.map(|(_, metadata)| Member {
             name: name.into(),
             size: metadata.len(),
+            modified: metadata.modified().ok(),
             kind: if metadata.is_file() {
                 MemberKind::File
             } else if metadata.is_dir() {

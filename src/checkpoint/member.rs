@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::text::Text;
 
@@ -18,6 +19,9 @@ pub struct Member {
     pub size: u64,
     /// What it is.
     pub kind: MemberKind,
+    /// When its content was last changed, as the file system or the archive says, which whoever made it could
+    /// set as he liked.
+    pub modified: Option<SystemTime>,
 }
 
 /// What a [`Member`] is.

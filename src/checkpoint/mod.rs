@@ -19,6 +19,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use once_cell::sync::OnceCell;
 
@@ -213,6 +214,16 @@ impl Checkpoint {
     pub fn size(&self, name: &str) -> Result<Option<u64>> {
         let found = self.store.find(&format!("{}{name}", self.base))?;
         Ok(found.filter(Member::is_file).map(|member| member.size))
+    }
+
+    /// When a file among the images was last changed, as [`Member::modified`] has it.
+    ///
+    /// # Errors
+    ///
+    /// The directory can't be read.
+    pub fn modified(&self, name: &str) -> Result<Option<SystemTime>> {
+        let found = self.store.find(&format!("{}{name}", self.base))?;
+        Ok(found.and_then(|member| member.modified))
     }
 
     /// The bytes of a file among the images; `None` when there is none.

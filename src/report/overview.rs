@@ -1,5 +1,7 @@
 //! The head of the page, the findings of check, and the statistics.
 
+use std::time::SystemTime;
+
 use super::Subject;
 use super::html::Html;
 use super::memory::Tasks;
@@ -69,6 +71,11 @@ pub(super) fn head(page: &mut Html, subject: &Subject<'_>, memory: &Tasks) {
             .fold(0, u64::saturating_add);
         fact("Files of the checkpoint", &bytes(size));
     }
+    // Of a container, the engine says when.
+    let said = container.is_some_and(|container| !container.checkpointed.is_empty());
+    if let Some(date) = written(checkpoint).filter(|_| !said) {
+        fact("Written, as the date of inventory.img says", &date);
+    }
     if let Some(uptime) = uptime(checkpoint) {
         fact("Uptime of the host", &duration(uptime));
     }
@@ -81,6 +88,15 @@ pub(super) fn head(page: &mut Html, subject: &Subject<'_>, memory: &Tasks) {
         fact("Restore", &duration(restore.restore_time));
     }
     page.raw("</dl>\n</header>\n");
+}
+
+/// When the dump was written, as the date of the image says that each dump has.
+fn written(checkpoint: &Checkpoint) -> Option<String> {
+    let modified = checkpoint.modified("inventory.img").ok()??;
+    let since = modified.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    // Later dates than that of the year 9999 have no text.
+    (since.as_secs() < 253_402_300_800)
+        .then(|| humantime::format_rfc3339_seconds(modified).to_string())
 }
 
 /// How long the host ran when it was dumped, in microseconds: newer CRIUs note it.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::json;
 
@@ -257,6 +258,33 @@ fn an_archive_has_a_page_with_the_container_that_it_is_of() {
         "2026-01-02T03:04:05Z",
     ] {
         assert!(page.contains(word), "{word}: {}", &page[4000..6000]);
+    }
+}
+
+#[test]
+fn a_page_says_when_a_dump_was_written_and_no_date_that_has_no_text() {
+    let dump = copy_of("simple");
+    let inventory = fs::File::options()
+        .write(true)
+        .open(dump.path().join("inventory.img"))
+        .unwrap();
+    // `date -u -d @1709210096` says the same.
+    let dated = UNIX_EPOCH + Duration::from_secs(1_709_210_096);
+    inventory.set_modified(dated).unwrap();
+    let directory = dump.path().to_str().unwrap();
+    assert!(page(directory).contains("<dd>2024-02-29T12:34:56Z</dd>"));
+    let dir = fresh_dir();
+    let archive = dir.path().join("a.tar");
+    for (date, said) in [("@1709210096", true), ("@253402300800", false)] {
+        let status = Command::new("tar")
+            .args(["--mtime", date, "-cf"])
+            .args([&archive, Path::new("-C"), dump.path(), Path::new(".")])
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let page = page(archive.to_str().unwrap());
+        assert_eq!(page.contains("<dd>2024-02-29T12:34:56Z</dd>"), said);
+        assert_eq!(page.contains("Written"), said);
     }
 }
 

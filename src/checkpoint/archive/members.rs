@@ -5,6 +5,7 @@
 //! read up to a limit, and nothing of a member's content is.
 
 use std::io::{self, Read};
+use std::time::{Duration, SystemTime};
 
 use tar::{EntryType, Header};
 
@@ -133,6 +134,8 @@ impl Members {
         } else {
             0
         };
+        let modified = header.mtime().ok().map(Duration::from_secs);
+        let modified = modified.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
         let offset = self.at;
         self.pend(size)?;
         let name = plain_name(&raw_name);
@@ -144,6 +147,7 @@ impl Members {
                 name: Text::from(name),
                 size,
                 kind: member_kind,
+                modified,
             },
             offset,
             oddity,

@@ -260,6 +260,7 @@ impl Store for Archive {
             name: name.into(),
             size: 0,
             kind: MemberKind::Directory,
+            modified: None,
         }))
     }
 
