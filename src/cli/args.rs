@@ -156,19 +156,19 @@ pub(super) enum Shell {
 #[derive(Debug, Subcommand)]
 pub(super) enum SchemaCommand {
     /// List the image kinds: magic, message, payload, file names, and who says so
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::SCHEMA_LIST)]
     List(Json),
     /// Show a magic or a message with its fields
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::SCHEMA_SHOW)]
     Show(SchemaShow),
     /// Tell what differs between two schemas; exit code 1 when something does
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::SCHEMA_DIFF)]
     Diff(SchemaDiff),
     /// Check that a schema compiles and that its magics have messages; exit code 1 when not
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::SCHEMA_CHECK)]
     Check(SchemaCheck),
     /// Write the schema as a FileDescriptorSet that protoc and buf read
-    #[command(args_override_self = true, infer_long_args = true)]
+    #[command(args_override_self = true, infer_long_args = true, after_help = examples::SCHEMA_EXPORT)]
     Export(SchemaExport),
 }
 

@@ -15,6 +15,11 @@ use super::output::Output;
 use super::source;
 use crate::error::Result;
 
+/// The kinds of areas that `--region` takes; a path is no name to complete.
+const REGIONS: [&str; 8] = [
+    "anon", "file", "heap", "memfd", "shmem", "stack", "sysv", "vdso",
+];
+
 pub(super) fn run(args: &Completions, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
     let contents = schema.contents()?;
@@ -25,13 +30,26 @@ pub(super) fn run(args: &Completions, source: &SchemaArgs) -> Result<ExitCode> {
     names.extend(messages.iter().cloned());
     names.extend(contents.enums.into_keys());
     let shown: Vec<String> = names.iter().cloned().collect();
-    let mut crit = Args::command()
+    let crit = Args::command();
+    let commands = crit.get_subcommands().map(|c| c.get_name().to_owned());
+    let commands: Vec<String> = commands.collect();
+    let mut crit = crit
         .mut_arg("message", |arg| {
             arg.value_parser(PossibleValuesParser::new(messages))
         })
         .mut_subcommand("export", |command| {
             command.mut_arg("magic", |arg| {
                 arg.value_parser(PossibleValuesParser::new(magics))
+            })
+        })
+        .mut_subcommand("mem", |command| {
+            command.mut_arg("region", |arg| {
+                arg.value_parser(PossibleValuesParser::new(REGIONS))
+            })
+        })
+        .mut_subcommand("man", |command| {
+            command.mut_arg("command", |arg| {
+                arg.value_parser(PossibleValuesParser::new(&commands))
             })
         })
         .mut_subcommand("schema", |command| {
@@ -47,7 +65,7 @@ pub(super) fn run(args: &Completions, source: &SchemaArgs) -> Result<ExitCode> {
         Shell::Zsh => generate(shells::Zsh, &mut crit, "crit", &mut text),
         Shell::Fish => {
             generate(shells::Fish, &mut crit, "crit", &mut text);
-            text.extend(fish_arguments(&shown).into_bytes());
+            text.extend(fish_arguments(&shown, &commands).into_bytes());
         }
     }
     let mut output = Output::open(None)?;
@@ -57,7 +75,7 @@ pub(super) fn run(args: &Completions, source: &SchemaArgs) -> Result<ExitCode> {
 }
 
 /// For fish only options are generated: what stands without one is added.
-fn fish_arguments(schema_names: &[String]) -> String {
+fn fish_arguments(schema_names: &[String], commands: &[String]) -> String {
     let topics = Topic::value_variants().iter();
     let topics = topics.filter_map(|topic| Some(topic.to_possible_value()?.get_name().to_owned()));
     let topics: Vec<String> = topics.collect();
@@ -68,6 +86,7 @@ fn fish_arguments(schema_names: &[String]) -> String {
         )
     };
     line("__fish_crit_using_subcommand x", &topics)
+        + &line("__fish_crit_using_subcommand man", commands)
         + &line(
             "__fish_crit_using_subcommand schema; and __fish_seen_subcommand_from show",
             schema_names,

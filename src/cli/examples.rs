@@ -108,6 +108,31 @@ Examples:
   $ crit schema diff built-in criu        what a branch changes; exit code 1 when something does
   $ crit schema export -o criu.binpb";
 
+pub(super) const SCHEMA_LIST: &str = "\
+Examples:
+  $ crit schema list
+  $ crit schema list --schema-dir criu --json     the kinds of a checkout";
+
+pub(super) const SCHEMA_SHOW: &str = "\
+Examples:
+  $ crit schema show PSTREE
+  $ crit schema show 0x50273030            the kind of an image by its magic
+  $ crit schema show core_entry --nested";
+
+pub(super) const SCHEMA_DIFF: &str = "\
+Examples:
+  $ crit schema diff built-in criu         what a branch changes; exit code 1 when something does";
+
+pub(super) const SCHEMA_CHECK: &str = "\
+Examples:
+  $ crit schema check
+  $ crit schema check criu                 a checkout";
+
+pub(super) const SCHEMA_EXPORT: &str = "\
+Examples:
+  $ crit schema export -o criu.binpb
+  $ crit schema export | wc -c             to stdout; `--descriptor-set` reads it";
+
 pub(super) const EXPORT: &str = "\
 Examples:
   $ crit export dump checkpoint.tar.gz --jsonl -o all.jsonl

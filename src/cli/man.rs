@@ -50,14 +50,28 @@ fn write(command: &Command, mut output: Output) -> Result<()> {
         .source(concat!("criu-images ", env!("CARGO_PKG_VERSION")))
         .manual("CRIU images");
     let mut text = Vec::new();
+    page.render(&mut text).map_err(|e| output.error(e))?;
     // Sections have the names that pages have.
-    page.render(&mut text)
-        .map(|()| {
-            String::from_utf8_lossy(&text).replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n.nf\n")
-        })
-        .and_then(|text| output.write_all(text.as_bytes()))
-        .map_err(|e| output.error(e))?;
+    let text =
+        String::from_utf8_lossy(&text).replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n.nf\n");
+    let text = with_usage(&text, &command.clone().render_usage().to_string());
+    let written = output.write_all(text.as_bytes());
+    written.map_err(|e| output.error(e))?;
     output.commit()
+}
+
+/// The page with the line of usage that the help has as its synopsis, instead of all options without
+/// what they take: they have a section of their own.
+fn with_usage(page: &str, usage: &str) -> String {
+    const SYNOPSIS: &str = ".SH SYNOPSIS\n";
+    let Some((before, rest)) = page.split_once(SYNOPSIS) else {
+        return page.to_owned();
+    };
+    let after = rest.find("\n.SH ").and_then(|end| rest.get(end..));
+    let lines = usage.trim_start_matches("Usage:").trim().lines();
+    let lines = lines.map(|line| line.trim().replace('-', "\\-"));
+    let lines = lines.collect::<Vec<_>>().join("\n.br\n");
+    format!("{before}{SYNOPSIS}{lines}{}", after.unwrap_or_default())
 }
 
 /// `crit-schema-show`, as the names of pages are.
