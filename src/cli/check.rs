@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::messages::warn;
 use super::options::{Json, SchemaArgs};
-use super::output::print;
+use super::output::print_marked;
 use super::progress::Progress;
 use super::source;
 use crate::check::{Report, Severity, check};
@@ -46,7 +46,7 @@ pub(super) fn run(args: &Check, source: &SchemaArgs) -> Result<ExitCode> {
         });
     }
     drop(progress);
-    print(args.json.json.then_some(&all), || {
+    print_marked(args.json.json.then_some(&all), || {
         all.iter().map(text).collect()
     })?;
     let errors = all

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::get::plain;
 use super::messages::warn;
 use super::options::{Json, SchemaArgs};
-use super::output::print;
+use super::output::print_marked;
 use super::progress::Progress;
 use super::source;
 use crate::checkpoint::Checkpoint;
@@ -106,7 +106,7 @@ fn image(schema: &Schema, path: &Path) -> Option<Result<Image>> {
 fn two_images(args: &Diff, mut a: Image, mut b: Image) -> Result<bool> {
     let name = args.a.display().to_string();
     let found = images(&mut a, &mut b).map_err(|error| error.in_file(name))?;
-    print(args.json.json.then_some(&found), || differences(&found, ""))?;
+    print_marked(args.json.json.then_some(&found), || differences(&found, ""))?;
     Ok(!found.is_empty())
 }
 
@@ -131,7 +131,7 @@ fn two_checkpoints(args: &Diff, schema: &Schema, options: &ViewOptions) -> Resul
                 view.rows.retain(|row| row.status != Status::Unchanged);
             }
         }
-        print(args.json.json.then_some(&found), || {
+        print_marked(args.json.json.then_some(&found), || {
             found.iter().map(view_text).collect()
         })?;
         return Ok(different);
@@ -143,7 +143,7 @@ fn two_checkpoints(args: &Diff, schema: &Schema, options: &ViewOptions) -> Resul
         Ok(())
     })?;
     drop(progress);
-    print(args.json.json.then_some(&found), || {
+    print_marked(args.json.json.then_some(&found), || {
         found.iter().map(file_text).collect()
     })?;
     Ok(!found.is_empty())

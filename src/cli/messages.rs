@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use once_cell::sync::OnceCell;
 
+use super::colour::{self, has_colour};
 use crate::error::{Error, Warning};
 use crate::render::printable;
 
@@ -82,23 +83,7 @@ pub(super) fn say(line: &str) {
     }
     let stderr = std::io::stderr();
     if has_colour(stderr.is_terminal()) {
-        line = coloured(&line);
+        line = colour::message(&line);
     }
     let _ = writeln!(&stderr, "{line}");
-}
-
-/// Whether to use colours on an output (<https://no-color.org>).
-pub(super) fn has_colour(is_terminal: bool) -> bool {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    is_terminal && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-}
-
-/// A line with its first words in the colours of compilers.
-fn coloured(line: &str) -> String {
-    for (start, colour) in [("crit: warning:", 33), ("crit:", 31), ("hint:", 36)] {
-        if let Some(rest) = line.strip_prefix(start) {
-            return format!("\x1b[1;{colour}m{start}\x1b[0m{rest}");
-        }
-    }
-    line.to_owned()
 }

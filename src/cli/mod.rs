@@ -4,6 +4,7 @@ mod args;
 mod backup;
 mod beside;
 mod check;
+mod colour;
 mod completions;
 mod coredump;
 mod decode;
@@ -40,7 +41,8 @@ use clap::Parser as _;
 
 use crate::error::Result;
 use args::{Args, Command};
-use messages::{Verbosity, detail, has_colour, hint, report, say, set_verbosity};
+use colour::has_colour;
+use messages::{Verbosity, detail, hint, report, say, set_verbosity};
 use output::Output;
 
 /// Runs the command that the process was started with.

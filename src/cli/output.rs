@@ -1,7 +1,7 @@
 //! Where output goes: stdout, or a file that is written whole or not at all.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use rustix::fs::OFlags;
 use serde::Serialize;
 
 use super::beside::{Beside, copy_over};
+use super::colour::{self, has_colour};
 use crate::error::{Error, Result};
 
 /// An output that becomes visible when it is complete.
@@ -259,6 +260,20 @@ pub(super) fn print(json: Option<&impl Serialize>, text: impl FnOnce() -> String
     }
     output.write_all(&bytes).map_err(|e| output.error(e))?;
     output.commit()
+}
+
+/// The same of findings or differences, whose marks have colours on a terminal.
+pub(super) fn print_marked(
+    json: Option<&impl Serialize>,
+    text: impl FnOnce() -> String,
+) -> Result<()> {
+    print(json, || {
+        let text = text();
+        match has_colour(io::stdout().is_terminal()) {
+            true => colour::marks(&text),
+            false => text,
+        }
+    })
 }
 
 /// Prints JSON and ends its line.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::args::{SchemaCheck, SchemaCommand, SchemaDiff, SchemaExport, SchemaShow};
 use super::messages::caution;
 use super::options::SchemaArgs;
-use super::output::{Output, print};
+use super::output::{Output, print, print_marked};
 use super::source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::render::{Table, printable};
@@ -201,7 +201,7 @@ fn check(args: &SchemaCheck, source: &SchemaArgs) -> Result<ExitCode> {
     };
     let findings = schema.examine()?;
     let errors = findings.iter().filter(|finding| finding.error).count();
-    print(args.json.json.then_some(&findings), || {
+    print_marked(args.json.json.then_some(&findings), || {
         let lines = findings.iter().map(|finding| {
             let severity = if finding.error { "error" } else { "note" };
             printable(&format!("{severity}: {}", finding.message)) + "\n"

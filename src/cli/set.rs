@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::backup::Backup;
 use super::options::{Json, SchemaArgs};
-use super::output::{Output, print};
+use super::output::{Output, print_marked};
 use super::progress::Progress;
 use super::source;
 use crate::edit::{self, Action, Changed, Edit, apply};
@@ -74,7 +74,7 @@ pub(super) fn run(args: &Set, source: &SchemaArgs) -> Result<ExitCode> {
         changed
     };
     drop(progress);
-    print(args.json.json.then_some(&changed), || differences(&changed))?;
+    print_marked(args.json.json.then_some(&changed), || differences(&changed))?;
     Ok(ExitCode::SUCCESS)
 }
 
