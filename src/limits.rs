@@ -30,6 +30,10 @@ pub const ENTRY: u64 = 256 << 20;
 /// of its bytes, field by field. What fuzzing makes is smaller than what CRIU writes.
 pub const WHOLE_ENTRY: usize = if cfg!(fuzzing) { 64 } else { 8 << 10 };
 
+/// The longest JSON text of an entry, in bytes, that becomes a dynamic message; a longer one is encoded as it
+/// is read, field by field.
+pub const WHOLE_TEXT: usize = if cfg!(fuzzing) { 256 } else { 32 << 10 };
+
 /// How many warnings are kept for one image; the rest are counted.
 pub const WARNINGS: usize = 20;
 

@@ -26,6 +26,7 @@ pub(crate) use reader::EntryForm;
 pub use reader::ImageReader;
 pub use summary::{Summary, summarize};
 pub use writer::ImageWriter;
+pub(crate) use writer::missing;
 
 use crate::descriptor::ImageKind;
 use crate::error::Result;

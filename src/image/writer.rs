@@ -196,8 +196,7 @@ impl<W: Write> ImageWriter<W> {
             && self.fit == Fit::Strict
             && let Some(field) = missing_fields(&entry.ty, &entry.message).into_iter().next()
         {
-            return Err(Error::new(ErrorKind::MissingField(field))
-                .with_hint("--lenient encodes it without the field"));
+            return Err(missing(field));
         }
         if self.layout.bare {
             return entry.encode(&mut self.buffer);
@@ -223,4 +222,9 @@ impl<W: Write> ImageWriter<W> {
         self.output.flush().map_err(Error::writing)?;
         Ok(self.output)
     }
+}
+
+/// The error about a required field that an entry lacks.
+pub(crate) fn missing(field: String) -> Error {
+    Error::new(ErrorKind::MissingField(field)).with_hint("--lenient encodes it without the field")
 }

@@ -4,17 +4,19 @@ use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use prost_reflect::DynamicMessage;
+use serde::de::DeserializeSeed as _;
 use tempfile::SpooledTempFile;
 
+use super::large;
 use super::options::EncodeOptions;
 use super::payload::EntryExtras;
-use super::read::{MessageSeed, Reading};
+use super::read::{MessageSeed, Reading, Whole};
 use super::split::{Splitter, SpoolRule, Spooled, Value};
 use crate::descriptor::ImageKind;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Entry, Head, ImageWriter};
-use crate::limits::ENTRIES_IN_MEMORY;
-use crate::message;
+use crate::image::{Entry, Head, ImageWriter, missing};
+use crate::limits::{ENTRIES_IN_MEMORY, WHOLE_TEXT};
+use crate::message::{self, Selection, decode_selected};
 use crate::schema::Schema;
 
 /// What was written.
@@ -54,6 +56,17 @@ pub fn encode(
     output: impl Write,
     options: &EncodeOptions,
 ) -> Result<EncodeReport> {
+    encode_whole_up_to(WHOLE_TEXT, schema, input, output, options)
+}
+
+/// The same, with another limit than [`WHOLE_TEXT`].
+pub(super) fn encode_whole_up_to(
+    whole: usize,
+    schema: &Schema,
+    input: impl Read,
+    output: impl Write,
+    options: &EncodeOptions,
+) -> Result<EncodeReport> {
     let mut text = Splitter::new(input);
     text.skip_byte_order_mark()?;
     not_an_image(schema, text.beginning()?)?;
@@ -67,6 +80,7 @@ pub fn encode(
         done: None,
         waiting: None,
         spare: None,
+        whole,
     };
     text.expect(b'{')?;
     let mut keys: Vec<String> = Vec::new();
@@ -109,6 +123,8 @@ struct Job<'a, W: Write> {
     waiting: Option<(SpooledTempFile, (u64, u64))>,
     /// The message of an entry that is done with.
     spare: Option<(DynamicMessage, u128)>,
+    /// The longest text of an entry that becomes a dynamic message, in bytes.
+    whole: usize,
 }
 
 impl<W: Write> Job<'_, W> {
@@ -243,26 +259,43 @@ impl<W: Write> Job<'_, W> {
         let mut input = serde_json::Deserializer::from_slice(value.text());
         // The splitter limits the depth before anything gets here.
         input.disable_recursion_limit();
-        let seed = MessageSeed {
-            reading: &mut reading,
-            types: &ty.types,
-            shape: ty.shape(),
-            extras: &mut extras,
-        };
-        let read = serde::de::DeserializeSeed::deserialize(seed, &mut input)
-            .and_then(|message| input.end().map(|()| message));
-        let message = read.map_err(|error| reading.error(error, value.place()))?;
         let mut entry = Entry::new(&ty);
+        let read = if value.text().len() > self.whole {
+            let seed = MessageSeed::<_, large::Bytes>::outer(&mut reading, &ty, &mut extras);
+            let bytes = seed.deserialize(&mut input);
+            bytes.map(|bytes| entry.raw = Some(bytes))
+        } else {
+            let seed = MessageSeed::<_, Whole>::outer(&mut reading, &ty, &mut extras);
+            let message = seed.deserialize(&mut input);
+            message.map(|message| entry.message = message)
+        };
+        let read = read.and_then(|()| input.end());
+        read.map_err(|error| reading.error(error, value.place()))?;
         entry.complete = reading.complete;
-        entry.message = message;
+        if let Some(bytes) = &entry.raw {
+            // Of the fields, those are needed that say what follows the message.
+            if let Some(payload) = &layout.payload {
+                let selection = Selection::of_numbers(&ty, &payload.fields());
+                entry.message = decode_selected(&ty, bytes, Some(&selection))?.message;
+            }
+        }
         let pending = writer.pending(&entry);
         let spooled = extras.finish(&mut entry, &pending, spooled)?;
-        keep_raw(&mut entry, extras.raw)?;
+        let is_kept = keep_raw(&mut entry, extras.raw)?;
+        // The writer takes bytes as they are.
+        if let Some(bytes) = entry.raw.as_ref().filter(|_| !is_kept)
+            && !(entry.complete || options.lenient)
+            && let Some(field) = large::first_missing(&ty, bytes)?
+        {
+            let (line, column) = value.place();
+            return Err(missing(field).at_line(line, column));
+        }
         let written = match spooled {
             Some(Spooled { data, length }) => writer.write_streamed(&entry, length, data),
             None => writer.write_entry(&entry),
         };
-        self.spare = reading.seen.map(|seen| (entry.message, seen));
+        let seen = reading.seen.filter(|_| entry.raw.is_none());
+        self.spare = seen.map(|seen| (entry.message, seen));
         written.map_err(|error| {
             if error.is_write() {
                 return error;
@@ -274,19 +307,20 @@ impl<W: Write> Job<'_, W> {
 }
 
 /// Takes the bytes of `@raw` when they stand for the fields beside them; edited fields win.
-fn keep_raw(entry: &mut Entry, raw: Option<Vec<u8>>) -> Result<()> {
-    let Some(raw) = raw else { return Ok(()) };
+fn keep_raw(entry: &mut Entry, raw: Option<Vec<u8>>) -> Result<bool> {
+    let Some(raw) = raw else { return Ok(false) };
     let Ok(decoded) = message::decode(&entry.ty, &raw) else {
-        return Ok(());
+        return Ok(false);
     };
     // What they are encoded to is compared: the order of fields is not part of what they say.
     let (mut theirs, mut ours) = (Vec::new(), Vec::new());
     message::encode(&entry.ty, &decoded.message, &mut theirs)?;
-    message::encode(&entry.ty, &entry.message, &mut ours)?;
-    if theirs == ours {
+    entry.encode(&mut ours)?;
+    let same = theirs == ours;
+    if same {
         entry.raw = Some(raw);
     }
-    Ok(())
+    Ok(same)
 }
 
 /// A JSON string.

@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use super::base64;
 use super::integer::number;
 use super::options::Dialect;
-use super::read::{Extras, MessageSeed, Reading};
+use super::read::{Extras, MessageSeed, Reading, Whole};
 use super::split::Spooled;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::payload::Pending;
@@ -247,6 +247,7 @@ impl<'de> DeserializeSeed<'de> for QueuedSeed<'_> {
     type Value = prost_reflect::DynamicMessage;
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
-        MessageSeed::inner(self.reading, &self.ty.types, self.ty.index).deserialize(input)
+        MessageSeed::<_, Whole>::inner(self.reading, &self.ty.types, self.ty.index)
+            .deserialize(input)
     }
 }

@@ -1,6 +1,7 @@
 //! Messages out of JSON: straight from the text into the dynamic message, field by field.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
 use serde::de::{
@@ -14,7 +15,7 @@ use crate::bytes::too_deep;
 use crate::error::{Error, ErrorKind};
 use crate::limits::MESSAGE_DEPTH;
 use crate::message::{Unknown, decode_into};
-use crate::schema::{Field, FieldKind, Shape, Types};
+use crate::schema::{Field, FieldKind, MessageType, Shape, Types};
 
 /// What reading JSON needs to know everywhere, and where it stands.
 pub(super) struct Reading {
@@ -36,7 +37,8 @@ pub(super) struct Reading {
     error: Option<Error>,
 }
 
-enum Step {
+/// A step of a field path.
+pub(super) enum Step {
     Name(Box<str>),
     Index(usize),
 }
@@ -94,7 +96,11 @@ impl Reading {
     }
 
     /// Notes, when reading failed, in which field or element that was.
-    fn inside<T, E>(&mut self, result: Result<T, E>, step: impl FnOnce() -> Step) -> Result<T, E> {
+    pub(super) fn inside<T, E>(
+        &mut self,
+        result: Result<T, E>,
+        step: impl FnOnce() -> Step,
+    ) -> Result<T, E> {
         if result.is_err() {
             self.path.push(step());
         }
@@ -149,15 +155,58 @@ impl Extras for NoExtras {
     }
 }
 
-/// Reads an object into a message.
-pub(super) struct MessageSeed<'a, X> {
+/// What a message is built as while its object is read.
+pub(super) trait Builder: Sized {
+    type Message;
+
+    fn begin(reading: &mut Reading, shape: &Shape) -> Self;
+
+    /// Reads the value of a field.
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        seed: FieldSeed<'_>,
+        map: &mut A,
+    ) -> Result<(), A::Error>;
+
+    /// The message, and whether it has every required field.
+    fn finish(self, read: Read<'_>) -> Result<(Self::Message, bool), Error>;
+}
+
+/// What was read of a message.
+pub(super) struct Read<'a> {
     pub(super) reading: &'a mut Reading,
     pub(super) types: &'a Types,
     pub(super) shape: &'a Shape,
-    pub(super) extras: X,
+    pub(super) seen: &'a Seen,
+    /// What stands under `@unknown`.
+    pub(super) unknown: Option<Vec<Unknown>>,
+    /// How deep messages may nest, this one among them.
+    pub(super) depth: usize,
 }
 
-impl<'a> MessageSeed<'a, NoExtras> {
+/// Reads an object into a message.
+pub(super) struct MessageSeed<'a, X, B> {
+    reading: &'a mut Reading,
+    types: &'a Types,
+    shape: &'a Shape,
+    extras: X,
+    builder: PhantomData<B>,
+}
+
+impl<'a, X, B> MessageSeed<'a, X, B> {
+    /// For an entry's message.
+    pub(super) fn outer(reading: &'a mut Reading, ty: &'a MessageType, extras: X) -> Self {
+        MessageSeed {
+            reading,
+            types: &ty.types,
+            shape: ty.shape(),
+            extras,
+            builder: PhantomData,
+        }
+    }
+}
+
+impl<'a, B> MessageSeed<'a, NoExtras, B> {
     /// For a message inside another.
     pub(super) fn inner(reading: &'a mut Reading, types: &'a Types, index: usize) -> Self {
         MessageSeed {
@@ -165,12 +214,13 @@ impl<'a> MessageSeed<'a, NoExtras> {
             types,
             shape: types.shape(index),
             extras: NoExtras,
+            builder: PhantomData,
         }
     }
 }
 
-impl<'de, X: Extras> DeserializeSeed<'de> for MessageSeed<'_, X> {
-    type Value = DynamicMessage;
+impl<'de, X: Extras, B: Builder> DeserializeSeed<'de> for MessageSeed<'_, X, B> {
+    type Value = B::Message;
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
         input.deserialize_any(self)
@@ -179,7 +229,7 @@ impl<'de, X: Extras> DeserializeSeed<'de> for MessageSeed<'_, X> {
 
 /// The fields that were seen, by index.
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     first: u128,
     others: Vec<usize>,
 }
@@ -197,7 +247,7 @@ impl Seen {
         new
     }
 
-    fn has(&self, index: usize) -> bool {
+    pub(super) fn has(&self, index: usize) -> bool {
         if index < 128 {
             self.first >> index & 1 == 1
         } else {
@@ -206,8 +256,8 @@ impl Seen {
     }
 }
 
-impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
-    type Value = DynamicMessage;
+impl<'de, X: Extras, B: Builder> Visitor<'de> for MessageSeed<'_, X, B> {
+    type Value = B::Message;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "an object ({})", self.shape.desc.name())
@@ -219,15 +269,13 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
             types,
             shape,
             mut extras,
+            ..
         } = self;
         let Some(depth) = reading.depth.checked_sub(1) else {
             return Err(reading.fail(too_deep()));
         };
         reading.depth = depth;
-        let spare = reading.spare.take();
-        let (mut message, before) = spare
-            .filter(|(message, _)| message.descriptor() == shape.desc)
-            .unwrap_or_else(|| (DynamicMessage::new(shape.desc.clone()), 0));
+        let mut builder = B::begin(reading, shape);
         let mut seen = Seen::default();
         let mut extra_keys = Vec::new();
         let mut unknown = None;
@@ -243,15 +291,14 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
                         return Err(reading.fail(Error::new(ErrorKind::DuplicateKey(name))));
                     }
                     expected = index + 1;
-                    let value = reading.member(&field.name, &mut map, |reading, map| {
-                        map.next_value_seed(FieldSeed {
+                    reading.member(&field.name, &mut map, |reading, map| {
+                        let seed = FieldSeed {
                             reading,
                             types,
                             field,
-                        })
+                        };
+                        builder.field(seed, map)
                     })?;
-                    // The value is of the field's kind: nothing needs to be checked.
-                    *message.get_field_mut(&field.desc) = value;
                     continue;
                 }
                 Key::Other(key) => key,
@@ -280,6 +327,70 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
                 extra_keys.push(key);
             }
         }
+        let finished = builder.finish(Read {
+            reading: &mut *reading,
+            types,
+            shape,
+            seen: &seen,
+            unknown,
+            depth: depth + 1,
+        });
+        let (message, complete) = finished.map_err(|error| reading.fail(error))?;
+        reading.depth = depth + 1;
+        reading.complete &= complete;
+        Ok(message)
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+        Err(self
+            .reading
+            .refuse("null is no value; leave the field out".to_owned()))
+    }
+}
+
+/// Builds a dynamic message.
+pub(super) struct Whole {
+    message: DynamicMessage,
+    /// Which of the first 128 fields it has of a message that is done with.
+    before: u128,
+}
+
+impl Builder for Whole {
+    type Message = DynamicMessage;
+
+    fn begin(reading: &mut Reading, shape: &Shape) -> Self {
+        let spare = reading.spare.take();
+        let (message, before) = spare
+            .filter(|(message, _)| message.descriptor() == shape.desc)
+            .unwrap_or_else(|| (DynamicMessage::new(shape.desc.clone()), 0));
+        Whole { message, before }
+    }
+
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        seed: FieldSeed<'_>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        let field = seed.field;
+        let value = map.next_value_seed(seed)?;
+        // The value is of the field's kind: nothing needs to be checked.
+        *self.message.get_field_mut(&field.desc) = value;
+        Ok(())
+    }
+
+    fn finish(self, read: Read<'_>) -> Result<(DynamicMessage, bool), Error> {
+        let Read {
+            reading,
+            types,
+            shape,
+            seen,
+            unknown,
+            depth,
+        } = read;
+        let Whole {
+            mut message,
+            before,
+        } = self;
         let mut gone = before & !seen.first;
         while gone != 0 {
             if let Some(field) = shape.fields.get(gone.trailing_zeros() as usize) {
@@ -288,23 +399,16 @@ impl<'de, X: Extras> Visitor<'de> for MessageSeed<'_, X> {
             gone &= gone - 1;
         }
         reading.seen = (shape.is_plain && unknown.is_none()).then_some(seen.first);
+        let mut complete = true;
         if let Some(fields) = unknown {
-            let complete = keep_unknown(types, shape, &mut message, &seen, &fields, depth + 1)
-                .map_err(|error| reading.fail(error.in_field("@unknown")))?;
-            reading.complete &= complete;
+            complete = keep_unknown(types, shape, &mut message, seen, &fields, depth)
+                .map_err(|error| error.in_field("@unknown"))?;
         }
-        reading.depth = depth + 1;
-        reading.complete &= shape.required & !seen.first == 0
+        complete &= shape.required & !seen.first == 0
             || shape.fields.iter().enumerate().all(|(index, field)| {
                 !field.required || seen.has(index) || message.has_field(&field.desc)
             });
-        Ok(message)
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
-        Err(self
-            .reading
-            .refuse("null is no value; leave the field out".to_owned()))
+        Ok((message, complete))
     }
 }
 
@@ -320,22 +424,28 @@ fn keep_unknown(
 ) -> Result<bool, Error> {
     let mut bytes = Vec::new();
     for field in fields {
-        let index = shape
-            .index_of(field.number)
-            .filter(|index| seen.has(*index));
-        if let Some(known) = index.and_then(|index| shape.fields.get(index))
-            && known.kind.wire() == field.wire
-            && !known.repeated
-        {
-            let what = format!(
-                "field {} is no unknown field: `{}` is it",
-                field.number, known.name
-            );
-            return Err(Error::new(ErrorKind::Value(what)));
-        }
+        not_unknown(shape, seen, field)?;
         field.put(&mut bytes);
     }
     decode_into(types, shape, message, &bytes, depth)
+}
+
+/// Refuses what is called unknown but stands there as the field that it is.
+pub(super) fn not_unknown(shape: &Shape, seen: &Seen, field: &Unknown) -> Result<(), Error> {
+    let index = shape
+        .index_of(field.number)
+        .filter(|index| seen.has(*index));
+    if let Some(known) = index.and_then(|index| shape.fields.get(index))
+        && known.kind.wire() == field.wire
+        && !known.repeated
+    {
+        let what = format!(
+            "field {} is no unknown field: `{}` is it",
+            field.number, known.name
+        );
+        return Err(Error::new(ErrorKind::Value(what)));
+    }
+    Ok(())
 }
 
 enum Key {
@@ -392,7 +502,7 @@ impl<'de> DeserializeSeed<'de> for FieldSeed<'_> {
         }
         match &self.field.kind {
             FieldKind::Message(index) | FieldKind::Group(index) => {
-                let seed = MessageSeed::inner(self.reading, self.types, *index);
+                let seed = MessageSeed::<_, Whole>::inner(self.reading, self.types, *index);
                 seed.deserialize(input).map(Value::Message)
             }
             _ => input.deserialize_any(ScalarVisitor {
@@ -434,7 +544,7 @@ impl<'de> Visitor<'de> for ListVisitor<'_> {
             }
         }
         if addresses > 0 && !matches!(list.len(), 1 | 4) {
-            return Err(reading.refuse("an IP address stands alone in its list".to_owned()));
+            return Err(reading.refuse(NOT_ALONE.to_owned()));
         }
         Ok(Value::List(list))
     }
@@ -455,7 +565,7 @@ impl<'de> DeserializeSeed<'de> for ElementSeed<'_> {
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
         match &self.field.kind {
             FieldKind::Message(index) | FieldKind::Group(index) => {
-                let seed = MessageSeed::inner(self.reading, self.types, *index);
+                let seed = MessageSeed::<_, Whole>::inner(self.reading, self.types, *index);
                 self.list.push(Value::Message(seed.deserialize(input)?));
             }
             _ => {
@@ -468,8 +578,7 @@ impl<'de> DeserializeSeed<'de> for ElementSeed<'_> {
                     Value::List(words) => {
                         *self.addresses += 1;
                         if !self.list.is_empty() {
-                            let what = "an IP address stands alone in its list".to_owned();
-                            return Err(self.reading.refuse(what));
+                            return Err(self.reading.refuse(NOT_ALONE.to_owned()));
                         }
                         self.list.extend(words);
                     }
@@ -481,10 +590,13 @@ impl<'de> DeserializeSeed<'de> for ElementSeed<'_> {
     }
 }
 
+/// Why a list with an IP address in it is refused.
+pub(super) const NOT_ALONE: &str = "an IP address stands alone in its list";
+
 /// Reads anything that is neither a message nor a list of the schema.
-struct ScalarVisitor<'a> {
-    reading: &'a mut Reading,
-    field: &'a Field,
+pub(super) struct ScalarVisitor<'a> {
+    pub(super) reading: &'a mut Reading,
+    pub(super) field: &'a Field,
 }
 
 impl ScalarVisitor<'_> {
@@ -534,12 +646,13 @@ impl<'de> Visitor<'de> for ScalarVisitor<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        match map.next_entry::<String, String>()? {
-            Some((key, text)) if key == "@bytes" => {
+        match map.next_key::<String>()? {
+            Some(key) if key == "@bytes" => {
+                let value = map.next_value_seed(BytesSeed(self))?;
                 if map.next_key::<IgnoredAny>()?.is_some() {
                     return Err(A::Error::custom("`@bytes` stands alone in its object"));
                 }
-                self.value(&Json::Bytes(&text))
+                Ok(value)
             }
             _ => {
                 let expected = scalar::expected(&self.field.kind);
@@ -548,5 +661,28 @@ impl<'de> Visitor<'de> for ScalarVisitor<'_> {
                     .refuse(format!("expected {expected}, found an object")))
             }
         }
+    }
+}
+
+/// Reads the base64 text of `@bytes`, without a copy of the text.
+struct BytesSeed<'a>(ScalarVisitor<'a>);
+
+impl<'de> DeserializeSeed<'de> for BytesSeed<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
+        input.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for BytesSeed<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
+        self.0.value(&Json::Bytes(text))
     }
 }

@@ -88,6 +88,10 @@ impl<R: Read> Splitter<R> {
             return Ok(false);
         }
         let old = self.buffer.len();
+        // It grows by a quarter: what is read of a long value takes more besides.
+        if self.buffer.capacity() - old < STEP {
+            self.buffer.reserve_exact(STEP.max(old / 4));
+        }
         self.buffer.resize(old + STEP, 0);
         let got = loop {
             match self

@@ -1,17 +1,25 @@
 //! `@unknown`: fields that the schema lacks, as JSON has them.
 
-use serde::de::{DeserializeSeed, Deserializer};
+use std::fmt;
+
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 
 use super::base64;
 use super::integer;
 use super::out::Out;
 use crate::bytes::{Cursor, Wire};
-use crate::error::Result;
+use crate::error;
 use crate::limits::MESSAGE_DEPTH;
 use crate::message::{Unknown, UnknownValue};
 
 /// Prints them as an array.
-pub(super) fn print(out: &mut Out<'_>, quote_big_ints: bool, fields: &[Unknown]) -> Result<()> {
+pub(super) fn print(
+    out: &mut Out<'_>,
+    quote_big_ints: bool,
+    fields: &[Unknown],
+) -> error::Result<()> {
     let mut bytes = Vec::new();
     out.open(b'[');
     for unknown in fields {
@@ -30,7 +38,7 @@ pub(super) fn field(
     quote_big_ints: bool,
     cursor: &mut Cursor<'_>,
     depth: usize,
-) -> Result<()> {
+) -> error::Result<()> {
     let (number, wire) = cursor.key()?;
     out.item();
     out.open(b'{');
@@ -75,60 +83,147 @@ pub(super) fn field(
 pub(super) struct UnknownSeed;
 
 impl<'de> DeserializeSeed<'de> for UnknownSeed {
-    type Value = std::result::Result<Vec<Unknown>, String>;
+    type Value = Result<Vec<Unknown>, String>;
 
-    fn deserialize<D: Deserializer<'de>>(
-        self,
-        input: D,
-    ) -> std::result::Result<Self::Value, D::Error> {
-        let fields = <Vec<serde_json::Value> as serde::Deserialize>::deserialize(input)?;
-        Ok(fields.iter().map(unknown_field).collect())
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
+        Ok(match Given::deserialize(input)? {
+            Given::List(fields) => fields,
+            _ => Err(bad("they stand in an array")),
+        })
     }
 }
 
-fn unknown_field(field: &serde_json::Value) -> std::result::Result<Unknown, String> {
-    let text = |key| field.get(key).and_then(serde_json::Value::as_str);
-    let number = |key| {
-        let value = field.get(key)?;
-        let text = value.as_str().and_then(integer::number);
-        let text = text.and_then(|value| u64::try_from(value).ok());
-        value.as_u64().or(text)
-    };
-    let bad = |what: &str| format!("an unknown field needs number, wire and value: {what}");
-    if field.as_object().is_none_or(|members| members.len() != 3) {
-        return Err(bad("these three and no others"));
+/// A value of JSON as far as it can be a part of an unknown field: each is made as it is read, without
+/// a tree in between.
+enum Given {
+    Number(u64),
+    Text(String),
+    List(Result<Vec<Unknown>, String>),
+    Field(Result<Unknown, String>),
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        input.deserialize_any(GivenVisitor)
     }
-    let value = field.get("value").ok_or_else(|| bad("value is missing"))?;
+}
+
+struct GivenVisitor;
+
+impl<'de> Visitor<'de> for GivenVisitor {
+    type Value = Given;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an unknown field")
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Given, E> {
+        Ok(Given::Number(value))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Given, E> {
+        Ok(Given::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Given, E> {
+        Ok(Given::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Given, E> {
+        Ok(Given::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Given, E> {
+        Ok(Given::Other)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Given, E> {
+        Ok(Given::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Given, A::Error> {
+        let mut fields = Ok(Vec::new());
+        while let Some(given) = seq.next_element::<Given>()? {
+            let field = match given {
+                Given::Field(field) => field,
+                _ => Err(bad(ALL)),
+            };
+            match (&mut fields, field) {
+                (Ok(fields), Ok(field)) => fields.push(field),
+                (Ok(_), Err(what)) => fields = Err(what),
+                (Err(_), _) => {}
+            }
+        }
+        Ok(Given::List(fields))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Given, A::Error> {
+        let (mut number, mut wire, mut value) = (None, None, None);
+        let mut others = false;
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "number" => number = Some(map.next_value()?),
+                "wire" => wire = Some(map.next_value()?),
+                "value" => value = Some(map.next_value()?),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    others = true;
+                }
+            }
+        }
+        Ok(Given::Field(match (number, wire, value) {
+            (Some(number), Some(wire), Some(value)) if !others => unknown(&number, &wire, value),
+            _ => Err(bad(ALL)),
+        }))
+    }
+}
+
+/// What a field has.
+const ALL: &str = "these three and no others";
+
+fn bad(what: &str) -> String {
+    format!("an unknown field needs number, wire and value: {what}")
+}
+
+impl Given {
+    fn number(&self) -> Option<u64> {
+        match self {
+            Given::Number(number) => Some(*number),
+            Given::Text(text) => integer::number(text).and_then(|value| u64::try_from(value).ok()),
+            _ => None,
+        }
+    }
+}
+
+fn unknown(number: &Given, wire: &Given, value: Given) -> Result<Unknown, String> {
     let integer = |limit: u64| {
-        let value = number("value").filter(|v| *v <= limit);
+        let value = value.number().filter(|value| *value <= limit);
         value
             .map(UnknownValue::Number)
             .ok_or_else(|| bad("value is out of range"))
     };
-    let (wire, value) = match text("wire") {
-        Some("varint") => (Wire::Varint, integer(u64::MAX)?),
-        Some("fixed32") => (Wire::Fixed32, integer(u64::from(u32::MAX))?),
-        Some("fixed64") => (Wire::Fixed64, integer(u64::MAX)?),
-        Some("bytes") => {
-            let text = value.as_str().ok_or_else(|| bad("value is not a string"))?;
-            (
-                Wire::Bytes,
-                UnknownValue::Bytes(base64::decode(text, false)?),
-            )
-        }
-        Some("group") => {
-            let inner = value
-                .as_array()
-                .ok_or_else(|| bad("value is not an array"))?;
-            let inner = inner
-                .iter()
-                .map(unknown_field)
-                .collect::<std::result::Result<_, _>>()?;
-            (Wire::Group, UnknownValue::Group(inner))
-        }
-        _ => return Err(bad("wire is varint, fixed32, fixed64, bytes or group")),
+    let Given::Text(wire) = wire else {
+        return Err(bad(WIRES));
     };
-    let number = number("number")
+    let (wire, value) = match (wire.as_str(), &value) {
+        ("varint", _) => (Wire::Varint, integer(u64::MAX)?),
+        ("fixed32", _) => (Wire::Fixed32, integer(u64::from(u32::MAX))?),
+        ("fixed64", _) => (Wire::Fixed64, integer(u64::MAX)?),
+        ("bytes", Given::Text(text)) => (
+            Wire::Bytes,
+            UnknownValue::Bytes(base64::decode(text, false)?),
+        ),
+        ("bytes", _) => return Err(bad("value is not a string")),
+        ("group", Given::List(_)) => match value {
+            Given::List(fields) => (Wire::Group, UnknownValue::Group(fields?)),
+            _ => return Err(bad("value is not an array")),
+        },
+        ("group", _) => return Err(bad("value is not an array")),
+        _ => return Err(bad(WIRES)),
+    };
+    let number = number
+        .number()
         .and_then(|number| u32::try_from(number).ok())
         .filter(|number| (1..=0x1fff_ffff).contains(number))
         .ok_or_else(|| bad("number is 1 to 536870911"))?;
@@ -138,3 +233,5 @@ fn unknown_field(field: &serde_json::Value) -> std::result::Result<Unknown, Stri
         value,
     })
 }
+
+const WIRES: &str = "wire is varint, fixed32, fixed64, bytes or group";

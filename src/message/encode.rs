@@ -15,10 +15,11 @@ use crate::schema::{Field, FieldKind, MessageType, Shape, Types};
 ///
 /// A value that is not of its field's type: the message was not made from this type.
 pub(crate) fn encode(ty: &MessageType, message: &DynamicMessage, out: &mut Vec<u8>) -> Result<()> {
-    message_body(&ty.types, ty.shape(), message, out)
+    encode_as(&ty.types, ty.shape(), message, out)
 }
 
-fn message_body(
+/// The same of a message of this shape.
+pub(crate) fn encode_as(
     types: &Types,
     shape: &Shape,
     message: &DynamicMessage,
@@ -68,12 +69,12 @@ fn put_one(types: &Types, field: &Field, value: &Value, out: &mut Vec<u8>) -> Re
         (FieldKind::Message(index), Value::Message(message)) => {
             put_key(out, field.number, Wire::Bytes);
             delimited(out, |out| {
-                message_body(types, types.shape(*index), message, out)
+                encode_as(types, types.shape(*index), message, out)
             })
         }
         (FieldKind::Group(index), Value::Message(message)) => {
             put_key(out, field.number, Wire::Group);
-            message_body(types, types.shape(*index), message, out)?;
+            encode_as(types, types.shape(*index), message, out)?;
             put_key(out, field.number, Wire::GroupEnd);
             Ok(())
         }
@@ -87,24 +88,34 @@ fn put_one(types: &Types, field: &Field, value: &Value, out: &mut Vec<u8>) -> Re
 
 /// Appends what `body` writes, with its length in front.
 fn delimited(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-    let start = out.len();
+    let start = begin_delimited(out);
+    body(out)?;
+    end_delimited(out, start);
+    Ok(())
+}
+
+/// Leaves place for the length of what is appended from here on.
+pub(crate) fn begin_delimited(out: &mut Vec<u8>) -> usize {
     // Nearly every message is shorter than 128 bytes: its length takes the one byte left here.
     out.push(0);
-    body(out)?;
+    out.len() - 1
+}
+
+/// Puts the length of what was appended into the place that was left for it.
+pub(crate) fn end_delimited(out: &mut Vec<u8>, start: usize) {
     let length = out.len() - start - 1;
     if length < 0x80 {
         if let (Some(slot), Ok(length)) = (out.get_mut(start), u8::try_from(length)) {
             *slot = length;
         }
-        return Ok(());
+        return;
     }
     let mut prefix = Vec::with_capacity(10);
     put_varint(&mut prefix, length as u64);
     out.splice(start..=start, prefix);
-    Ok(())
 }
 
-pub(super) fn put_scalar(kind: &FieldKind, value: &Value, out: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn put_scalar(kind: &FieldKind, value: &Value, out: &mut Vec<u8>) -> Result<()> {
     match (kind, value) {
         (FieldKind::Int32, Value::I32(v)) | (FieldKind::Enum(_), Value::EnumNumber(v)) => {
             put_varint(out, i64::from(*v).cast_unsigned());

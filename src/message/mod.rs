@@ -19,7 +19,7 @@ mod unknown;
 pub(crate) use canonical::canonical;
 pub(crate) use decode::{Decoded, NO_VALUE, decode, decode_into, decode_selected, scalar};
 pub(crate) use element::Element;
-pub(crate) use encode::encode;
+pub(crate) use encode::{begin_delimited, encode, encode_as, end_delimited, put_scalar};
 pub(crate) use missing::missing_fields;
 pub(crate) use places::Places;
 pub(crate) use record::{Record, present};

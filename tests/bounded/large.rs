@@ -1,13 +1,16 @@
 //! Entries of some megabytes of which every byte is a value, a name or a message: what streaming holds of
 //! them is four times their bytes, whatever they are.
 
-use criu_images::{DecodeOptions, ImageReader, Schema};
+use criu_images::{DecodeOptions, EncodeOptions, ImageReader, Schema};
 
 use super::wire::{self, Message};
 use super::{ALONE, BESIDES, SMALL, compiled, held};
 
 /// The size of an entry, about.
-const SIZE: usize = 4 << 20;
+const ENTRY: usize = 4 << 20;
+
+/// The same of JSON, which is ten times as long.
+const IN_JSON: usize = 1 << 20;
 
 const MM: u32 = 0x5749_2820;
 const UNIXSK: u32 = 0x5437_3943;
@@ -15,14 +18,12 @@ const REG_FILES: u32 = 0x5036_3636;
 const IPCNS_MSG: u32 = 0x5545_3737;
 const APPARMOR: u32 = 0x5942_3047;
 
-fn many(piece: &[u8]) -> Vec<u8> {
-    piece.repeat(SIZE / piece.len())
-}
-
 /// Images by what they are full of.
-fn images() -> Vec<(&'static str, Vec<u8>)> {
+fn images(size: usize) -> Vec<(&'static str, Vec<u8>)> {
+    let many = |piece: &[u8]| piece.repeat(size / piece.len());
+    let run = |byte: u8| vec![byte; size];
     let pstree = || wire::pstree_entry();
-    let packed = Message::new().bytes(5, &[0; SIZE]).0;
+    let packed = Message::new().bytes(5, &run(0)).0;
     let areas = Message::new().bytes(14, &[]).0;
     let group = Message::new().key(100, 3).key(101, 0).raw(&[0]).key(100, 4);
     let deep = (0..60).fold(Message::new().varint(100, 1), |inner, _| {
@@ -34,15 +35,15 @@ fn images() -> Vec<(&'static str, Vec<u8>)> {
         Message::new().bytes(3, &inner).0
     });
     let mut queue = wire::image(IPCNS_MSG);
-    let count = SIZE as u64 / 8;
+    let count = size as u64 / 8;
     let head = Message::new().bytes(1, &[]).varint(2, 0).varint(3, count);
     let queued = Message::new().varint(1, 0).varint(2, 0);
     let mut messages = Vec::new();
     wire::entry(&mut messages, &queued, &[]);
-    wire::entry(&mut queue, &head, &messages.repeat(SIZE / 8));
+    wire::entry(&mut queue, &head, &messages.repeat(size / 8));
     let mut numbers = wire::image(wire::IPCNS_SEM);
-    let head = Message::new().bytes(1, &[]).varint(2, SIZE as u64 / 2);
-    wire::entry(&mut numbers, &head, &[0xff; SIZE]);
+    let head = Message::new().bytes(1, &[]).varint(2, size as u64 / 2);
+    wire::entry(&mut numbers, &head, &run(0xff));
     vec![
         (
             "a list of numbers",
@@ -78,15 +79,15 @@ fn images() -> Vec<(&'static str, Vec<u8>)> {
         ),
         (
             "a name of control characters",
-            wire::single(REG_FILES, &Message::new().bytes(6, &[1; SIZE])),
+            wire::single(REG_FILES, &Message::new().bytes(6, &run(1))),
         ),
         (
             "a name that is no text",
-            wire::single(REG_FILES, &Message::new().bytes(6, &[0xff; SIZE])),
+            wire::single(REG_FILES, &Message::new().bytes(6, &run(0xff))),
         ),
         (
             "a socket's name",
-            wire::single(UNIXSK, &Message::new().bytes(11, &[0xff; SIZE])),
+            wire::single(UNIXSK, &Message::new().bytes(11, &run(0xff))),
         ),
         (
             "a socket's name of newlines",
@@ -94,7 +95,7 @@ fn images() -> Vec<(&'static str, Vec<u8>)> {
         ),
         (
             "an unknown string",
-            wire::single(wire::PSTREE, &pstree().bytes(99, &[0xff; SIZE])),
+            wire::single(wire::PSTREE, &pstree().bytes(99, &run(0xff))),
         ),
         (
             "a message in pieces",
@@ -139,7 +140,7 @@ fn decoding_holds_four_times_the_largest_entry_whatever_is_in_it() {
         DecodeOptions::default().pretty(true),
         DecodeOptions::default().exact(true),
     ];
-    for (what, image) in images() {
+    for (what, image) in images(ENTRY) {
         for options in &options {
             let mut printed = Counted(0);
             let held = held(|| decode(&schema, &image, options, &mut printed, what));
@@ -168,5 +169,27 @@ impl std::io::Write for Counted {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[test]
+fn encoding_holds_seven_times_the_text_of_the_largest_entry_whatever_is_in_it() {
+    let _alone = ALONE.lock();
+    let schema = compiled();
+    for (what, image) in images(IN_JSON) {
+        let mut text = Vec::new();
+        let mut reader = ImageReader::new(&schema, &*image).unwrap();
+        let options = DecodeOptions::default();
+        criu_images::decode(&mut reader, &mut text, &options).unwrap();
+        let lenient = EncodeOptions::default().lenient(true);
+        let mut written = Counted(0);
+        let held = held(|| {
+            criu_images::encode(&schema, &*text, &mut written, &lenient).unwrap();
+        });
+        assert!(written.0 > 10, "{what}");
+        // Of the messages of a queue dynamic messages are made.
+        let times = if what == "queued messages" { 30 } else { 7 };
+        let limit = times * text.len() + BESIDES + SMALL;
+        assert!(held < limit, "{what}: {held} bytes for {}", text.len());
     }
 }

@@ -1,13 +1,13 @@
 //! A large message as JSON, out of its bytes: field by field, element by element, without a dynamic
 //! message of all of it.
 //!
-//! What it prints is what [`super::print`] prints of the same message. What it holds besides the bytes is
+//! What it prints is what [`super::super::print`] prints of the same message. What it holds besides the bytes is
 //! at most three times as much, see [`BESIDES`]: messages that came in pieces, and where the fields stand that
 //! the schema lacks.
 
-use super::out::{Out, SPILL};
-use super::print::{Printer, Style};
-use super::{address, unknown};
+use super::super::out::{Out, SPILL};
+use super::super::print::{Printer, Style};
+use super::super::{address, unknown};
 use crate::bytes::{Cursor, Wire};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{MESSAGE_DEPTH, WARNINGS};
@@ -18,7 +18,7 @@ use crate::schema::{Field, FieldKind, MessageType};
 ///
 /// Messages in it are decoded when they have no more than `whole` bytes. The required fields that are
 /// missing are added to `missing`, up to [`WARNINGS`]. Offsets in errors count from the start of `bytes`.
-pub(super) fn members(
+pub(in crate::json) fn members(
     out: &mut Out<'_>,
     style: Style,
     ty: &MessageType,
@@ -327,10 +327,10 @@ fn placed(error: Error, add: impl FnOnce(Error) -> Error) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::path::Path;
 
-    use super::super::{DecodeOptions, decode, print};
+    use super::super::super::{DecodeOptions, decode, print};
     use super::{Out, Style};
     use crate::image::ImageReader;
     use crate::message;
@@ -347,7 +347,7 @@ mod tests {
         }
     }
 
-    fn fixtures() -> Vec<Vec<u8>> {
+    pub(in crate::json) fn fixtures() -> Vec<Vec<u8>> {
         let mut found = Vec::new();
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images");
         images(&directory, &mut found);
@@ -357,7 +357,7 @@ mod tests {
     }
 
     /// Numbers below the one given, the same in every run.
-    fn random() -> impl FnMut(usize) -> usize {
+    pub(in crate::json) fn random() -> impl FnMut(usize) -> usize {
         let mut state = 7u32;
         move |below| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
