@@ -40,6 +40,12 @@ pub(super) fn head(page: &mut Html, subject: &Subject<'_>, memory: &Tasks) {
             }
         }
     }
+    // Of a container, the engine says when.
+    let said = container.is_some_and(|container| !container.checkpointed.is_empty());
+    if let Some(date) = written(checkpoint).filter(|_| !said) {
+        page.raw(", written <code>").text(&date);
+        page.raw("</code>, as the date of <code>inventory.img</code> says");
+    }
     page.raw("</p>\n<dl class=facts>\n");
     let threads = subject
         .processes
@@ -70,11 +76,6 @@ pub(super) fn head(page: &mut Html, subject: &Subject<'_>, memory: &Tasks) {
             .map(|member| member.size)
             .fold(0, u64::saturating_add);
         fact("Files of the checkpoint", &bytes(size));
-    }
-    // Of a container, the engine says when.
-    let said = container.is_some_and(|container| !container.checkpointed.is_empty());
-    if let Some(date) = written(checkpoint).filter(|_| !said) {
-        fact("Written, as the date of inventory.img says", &date);
     }
     if let Some(uptime) = uptime(checkpoint) {
         fact("Uptime of the host", &duration(uptime));
