@@ -137,6 +137,14 @@ impl<'a> Walk<'a> {
         at.places.each(at.index, &mut |cursor, _| {
             let (bytes, base) = at.places.inside(at.field, cursor)?;
             length += bytes.len();
+            // Each is a message of its own: what one lacks at its end is not in the next.
+            let mut fields = Cursor::new(bytes);
+            let inside = at.depth.saturating_sub(1);
+            while !fields.is_empty() {
+                let key = fields.key();
+                let skipped = key.and_then(|(number, wire)| fields.skip(number, wire, inside));
+                skipped.map_err(|error| error.shifted(base))?;
+            }
             first.get_or_insert(base);
             Ok(())
         })?;
@@ -331,7 +339,8 @@ pub(super) mod tests {
     use std::path::Path;
 
     use super::super::super::{DecodeOptions, decode, print};
-    use super::{Out, Style};
+    use super::{Cursor, Out, Style, Wire};
+    use crate::bytes::{put_key, put_varint};
     use crate::image::ImageReader;
     use crate::message;
     use crate::schema::Schema;
@@ -363,6 +372,29 @@ pub(super) mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 8) as usize % below
         }
+    }
+
+    /// The same fields, each string and message cut in two somewhere.
+    fn in_pieces(raw: &[u8], random: &mut dyn FnMut(usize) -> usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut cursor = Cursor::new(raw);
+        while !cursor.is_empty() {
+            let start = cursor.position();
+            let (number, wire) = cursor.key().unwrap();
+            if wire != Wire::Bytes {
+                cursor.skip(number, wire, 100).unwrap();
+                bytes.extend_from_slice(cursor.since(start));
+                continue;
+            }
+            let value = cursor.delimited().unwrap();
+            let (one, other) = value.split_at(random(value.len() + 1));
+            for piece in [one, other] {
+                put_key(&mut bytes, number, wire);
+                put_varint(&mut bytes, piece.len() as u64);
+                bytes.extend_from_slice(piece);
+            }
+        }
+        bytes
     }
 
     /// The text, what is missing and how many fields are unknown; or that it failed.
@@ -412,7 +444,7 @@ pub(super) mod tests {
     fn fields_in_pieces_and_in_any_order_are_printed_and_compared_as_decoded_ones() {
         let schema = Schema::bundled().unwrap();
         let mut random = random();
-        let (mut canonical, mut others) = (0, 0);
+        let (mut canonical, mut others, mut failed) = (0, 0, 0);
         for image in fixtures() {
             let Ok(reader) = ImageReader::new(&schema, &*image) else {
                 continue;
@@ -422,14 +454,21 @@ pub(super) mod tests {
                 for round in 0..40 {
                     let mut bytes = raw.to_vec();
                     let at = random(raw.len() + 1);
-                    match round % 4 {
+                    match round % 5 {
                         0 if at < bytes.len() => bytes[at] = random(256).to_le_bytes()[0],
                         // Fields in another order, fields that stand there twice, fewer fields.
                         1 => bytes.rotate_left(at),
                         2 => bytes.extend_from_slice(&raw[at..]),
+                        3 => bytes = in_pieces(raw, &mut random),
                         _ => bytes.truncate(at),
                     }
                     let Ok(decoded) = message::decode(ty, &bytes) else {
+                        let mut out = Out::new(None, false);
+                        let style = Style::from(&DecodeOptions::default());
+                        let printed =
+                            super::members(&mut out, style, ty, &bytes, 0, &mut Vec::new());
+                        assert!(printed.is_err(), "{bytes:?}");
+                        failed += 1;
                         continue;
                     };
                     let mut anew = Vec::new();
@@ -454,5 +493,6 @@ pub(super) mod tests {
             }
         }
         assert!(canonical > 5_000 && others > 5_000, "{canonical}, {others}");
+        assert!(failed > 5_000, "{failed}");
     }
 }
