@@ -125,13 +125,18 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
+    /// Whether the words of a list are to be printed as an address; encode takes it of such words alone.
+    pub(super) fn is_address(&self, field: &Field) -> bool {
+        self.style.pretty && field.hints.ip && matches!(field.kind, FieldKind::Uint32)
+    }
+
     fn field(&self, out: &mut Out<'_>, field: &Field, value: &Value, hex: bool) -> Result<()> {
         let hex = hex || field.hints.hex;
         let Value::List(list) = value else {
             return self.one(out, field, value, hex);
         };
         out.open(b'[');
-        let address = if self.style.pretty && field.hints.ip {
+        let address = if self.is_address(field) {
             let words: Vec<u32> = list.iter().filter_map(Value::as_u32).collect();
             address::print(&words)
         } else {

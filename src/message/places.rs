@@ -166,11 +166,6 @@ impl<'a> Places<'a> {
         starts.iter().try_for_each(|start| each(&mut at(start)))
     }
 
-    /// How many bytes [`Places::each_unknown`] takes.
-    pub(crate) fn bytes_of_unknown(&self) -> usize {
-        self.unknown.saturating_mul(size_of::<u32>())
-    }
-
     /// How many fields the type lacks, or has of another wire type.
     pub(crate) fn unknown(&self) -> usize {
         self.unknown

@@ -19,6 +19,10 @@ const IPCNS_MSG: u32 = 0x5545_3737;
 const APPARMOR: u32 = 0x5942_3047;
 
 /// Images by what they are full of.
+const THREAD_INFO: u64 = 2;
+const FPREGS: u64 = 3;
+const XSAVE: u64 = 13;
+
 fn images(size: usize) -> Vec<(&'static str, Vec<u8>)> {
     let many = |piece: &[u8]| piece.repeat(size / piece.len());
     let run = |byte: u8| vec![byte; size];
@@ -30,6 +34,13 @@ fn images(size: usize) -> Vec<(&'static str, Vec<u8>)> {
         Message::new().key(100, 3).raw(&inner.0).key(100, 4)
     });
     let tc = |inside: &Message| Message::new().message(3, inside).0;
+    // The state of the floating point unit: xsave of fpregs of thread_info, each in two pieces.
+    let pieces = |inside: &[u8]| {
+        let numbers = [XSAVE, FPREGS, THREAD_INFO].into_iter();
+        numbers.fold(Message(inside.to_vec()), |inner, number| {
+            Message::new().bytes(number, &[]).message(number, &inner)
+        })
+    };
     // Policies in namespaces in namespaces: each is the only one in its list.
     let nested = (0..90).fold(many(&[0x78, 0]), |inner, _| {
         Message::new().bytes(3, &inner).0
@@ -121,6 +132,14 @@ fn images(size: usize) -> Vec<(&'static str, Vec<u8>)> {
                 wire::CORE,
                 &Message::new().raw(&many(&tc(&Message::new().raw(&tc(&Message::new()))))),
             ),
+        ),
+        (
+            "pieces in pieces in pieces",
+            wire::single(wire::CORE, &pieces(&many(&[0x18, 1]))),
+        ),
+        (
+            "unknown fields in pieces in pieces in pieces",
+            wire::single(wire::CORE, &pieces(&many(&[0x78, 1]))),
         ),
         (
             "namespaces in namespaces",

@@ -2,14 +2,15 @@
 //! message of all of it.
 //!
 //! What it prints is what [`super::super::print`] prints of the same message. What it holds besides the bytes is
-//! at most three times as much, see [`BESIDES`]: messages that came in pieces, and where the fields stand that
+//! at most three times as much: messages that came in pieces, and where the fields stand that
 //! the schema lacks.
 
-use super::super::out::{Out, SPILL};
+use super::super::out::Out;
 use super::super::print::{Printer, Style};
 use super::super::{address, unknown};
+use super::pieces;
 use crate::bytes::{Cursor, Wire};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::limits::{MESSAGE_DEPTH, WARNINGS};
 use crate::message::{Element, NO_VALUE, Places, missing_fields, scalar};
 use crate::schema::{Field, FieldKind, MessageType};
@@ -37,13 +38,9 @@ pub(in crate::json) fn members(
         whole,
         missing,
         path: Vec::new(),
-        left: BESIDES.saturating_mul(bytes.len()).saturating_add(SPILL),
     };
     walk.message(out, ty.index, bytes, false, MESSAGE_DEPTH)
 }
-
-/// How many times its bytes printing a message may take besides them.
-const BESIDES: usize = 3;
 
 struct Walk<'a> {
     printer: Printer<'a>,
@@ -52,8 +49,6 @@ struct Walk<'a> {
     missing: &'a mut Vec<String>,
     /// The fields around what is printed, with the place in their list.
     path: Vec<(&'a str, Option<u64>)>,
-    /// How many more bytes it may take.
-    left: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -96,14 +91,12 @@ impl<'a> Walk<'a> {
             out.unknown_fields += places.unknown() as u64;
             out.member("@unknown");
             out.open(b'[');
-            self.take(places.bytes_of_unknown())?;
             let quote = self.printer.style.quote_big_ints;
             places.each_unknown(&mut |cursor| {
                 unknown::field(out, quote, cursor, MESSAGE_DEPTH)?;
                 out.spill()
             })?;
             out.close(b']');
-            self.left += places.bytes_of_unknown();
         }
         Ok(())
     }
@@ -132,43 +125,14 @@ impl<'a> Walk<'a> {
 
     /// Prints a message that stands there more than once: what is in all of them makes one message.
     fn pieces(&mut self, out: &mut Out<'_>, at: &Position<'a, '_>, inner: usize) -> Result<()> {
-        let mut length = 0;
-        let mut first = None;
-        at.places.each(at.index, &mut |cursor, _| {
-            let (bytes, base) = at.places.inside(at.field, cursor)?;
-            length += bytes.len();
-            // Each is a message of its own: what one lacks at its end is not in the next.
-            let mut fields = Cursor::new(bytes);
-            let inside = at.depth.saturating_sub(1);
-            while !fields.is_empty() {
-                let key = fields.key();
-                let skipped = key.and_then(|(number, wire)| fields.skip(number, wire, inside));
-                skipped.map_err(|error| error.shifted(base))?;
-            }
-            first.get_or_insert(base);
-            Ok(())
-        })?;
-        self.take(length)?;
-        let mut whole = Vec::with_capacity(length);
-        at.places.each(at.index, &mut |cursor, _| {
-            let (bytes, _) = at.places.inside(at.field, cursor)?;
-            whole.extend_from_slice(bytes);
-            Ok(())
-        })?;
-        let base = first.unwrap_or_default();
+        let mut whole = Vec::with_capacity(pieces::length(at.places, at.index, at.field)?);
+        let depth = at.depth.saturating_sub(1);
+        let base = pieces::concatenate(at.places, at.index, at.field, depth, &mut whole)?;
+        let types = &self.ty.types;
+        let whole = pieces::put_together(types, inner, whole, self.whole, at.depth)
+            .map_err(|error| error.shifted(base))?;
         self.inner(out, at, &mut None, inner, &whole)
-            .map_err(|error| placed(error, |error| error.shifted(base)))?;
-        self.left += length;
-        Ok(())
-    }
-
-    /// Takes a number of bytes, which are given back by adding them again.
-    fn take(&mut self, bytes: usize) -> Result<()> {
-        self.left = self.left.checked_sub(bytes).ok_or_else(|| {
-            let what = "a large message whose messages come in pieces, many levels deep";
-            Error::new(ErrorKind::Limit(what.to_owned()))
-        })?;
-        Ok(())
+            .map_err(|error| placed(error, |error| error.shifted(base)))
     }
 
     fn list(&mut self, out: &mut Out<'_>, at: &Position<'a, '_>) -> Result<()> {
@@ -221,7 +185,7 @@ impl<'a> Walk<'a> {
     fn address(&self, at: &Position<'a, '_>) -> Result<Option<String>> {
         /// One more than the longest address has.
         const ENOUGH: usize = 5;
-        if !(self.printer.style.pretty && at.field.hints.ip) {
+        if !self.printer.is_address(at.field) {
             return Ok(None);
         }
         let mut words = Vec::new();
