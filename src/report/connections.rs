@@ -51,6 +51,9 @@ pub(super) fn section(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What a pipe is called whose entry is missing.
+const UNKNOWN_PIPE: &[u8] = b"pipe[?]";
+
 /// Pipes and FIFOs that more than one process has open, or one process by more than one end.
 fn pipes(subject: &Subject<'_>) -> Result<Vec<Connection>> {
     /// Who has it open, and CRIU's ids of the open files: each end is one.
@@ -59,6 +62,8 @@ fn pipes(subject: &Subject<'_>) -> Result<Vec<Connection>> {
     for task in subject.fds()? {
         for file in &task.files {
             let pipe = match &*file.kind {
+                // Pipes that nothing tells apart connect nobody.
+                "PIPE" if file.path.as_bytes() == UNKNOWN_PIPE => continue,
                 "PIPE" => (Kind::Pipe, shown(&file.path)),
                 "FIFO" => match subject.explorer.fifo(file.id) {
                     Some((pipe, path)) => (Kind::Fifo, format!("{}, pipe {pipe}", shown(&path))),

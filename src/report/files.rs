@@ -24,8 +24,10 @@ pub(super) fn descriptors(page: &mut Html, subject: &Subject<'_>) -> Result<()> 
         page.raw("<details><summary>")
             .text(&subject.name(task.pid))
             .raw(": ");
-        page.number(task.files.len() as u64)
-            .raw(" open</summary>\n");
+        let descriptors = task.files.iter();
+        let descriptors = descriptors.filter(|file| matches!(file.fd, DescriptorName::Number(_)));
+        page.number(descriptors.count() as u64)
+            .raw(" descriptors</summary>\n");
         page.table(&["Descriptor", "Type", "What"]);
         for file in task.files.iter().take(ROWS) {
             let fd = match file.fd {
@@ -58,7 +60,17 @@ pub(super) fn descriptors(page: &mut Html, subject: &Subject<'_>) -> Result<()> 
 pub(super) fn sockets(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
     let all: Vec<_> = subject.sockets()?.collect();
     if all.is_empty() {
-        page.raw("<p class=note>None.</p>\n");
+        let files = subject.fds()?.iter().flat_map(|task| &task.files);
+        let unknown = files.filter(|file| SOCKETS.contains(&&*file.kind)).count();
+        if unknown == 0 {
+            page.raw("<p class=note>None.</p>\n");
+        } else {
+            page.raw("<p class=missing>Not to be had: ")
+                .number(unknown as u64)
+                .raw(
+                    " descriptors are sockets, and the images that say which are not there.</p>\n",
+                );
+        }
         return Ok(());
     }
     page.table(&[
@@ -79,12 +91,28 @@ pub(super) fn sockets(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
         page.cell(protocol.map_or("", String::as_str));
         page.cell(socket.state.as_deref().unwrap_or(""));
         page.cell(&address(socket.src_addr.as_ref(), socket.src_port));
-        page.cell(&address(socket.dest_addr.as_ref(), socket.dest_port))
-            .raw("</tr>\n");
+        page.cell(&peer(subject, socket)).raw("</tr>\n");
     }
     page.end_table();
     page.left_out(all.len().saturating_sub(ROWS), "sockets");
     Ok(())
+}
+
+/// Descriptors of these types are sockets.
+const SOCKETS: [&str; 4] = ["INETSK", "UNIXSK", "NETLINKSK", "PACKETSK"];
+
+/// What is at the other end: its address, or who has a socket without a name open.
+fn peer(subject: &Subject<'_>, socket: &Socket) -> String {
+    let address = address(socket.dest_addr.as_ref(), socket.dest_port);
+    let holders = socket.peer.iter().flat_map(|peer| &peer.holders);
+    let mut holders = holders.map(|(pid, fd)| format!("{}, descriptor {fd}", subject.name(*pid)));
+    match (address.is_empty(), holders.next()) {
+        (true, Some(first)) => match holders.count() {
+            0 => first,
+            more => format!("{first} and {more} more"),
+        },
+        _ => address,
+    }
 }
 
 /// A socket among other open files.

@@ -123,6 +123,21 @@ fn what_is_missing_is_said_in_its_section_and_the_others_stand() {
 }
 
 #[test]
+fn without_the_table_of_open_files_no_connection_is_made_up_and_no_socket_denied() {
+    let dump = copy_of("app");
+    fs::remove_file(dump.path().join("files.img")).unwrap();
+    let page = crit(&["report", dump.path().to_str().unwrap()], b"").text();
+    assert!(!section(&page, "connections").contains("pipe[?]"));
+    // Two unix sockets and seven of TCP and UDP: descriptors 8 to 16 of the first task.
+    let sockets = section(&page, "sockets");
+    assert!(
+        sockets.contains(" descriptors are sockets, and the images"),
+        "{sockets}"
+    );
+    assert!(!sockets.contains("None."), "{sockets}");
+}
+
+#[test]
 fn a_pipe_that_many_processes_have_open_is_one_connection() {
     // `crit x tests/images/tree fds`: twelve tasks have both ends of one pipe.
     let page = page("tree");
