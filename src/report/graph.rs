@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::connections::{Connection, End, Kind};
-use super::html::Html;
+use super::html::{Html, short};
 
 /// As many processes are drawn; of what they share, and of what is outside, half of it each.
 const NODES: usize = 150;
@@ -17,6 +17,8 @@ const HOLDERS: usize = 20;
 const LINE: f64 = 20.0;
 /// Where the arcs begin.
 const LEFT: f64 = 330.0;
+/// As many characters of a name fit before them.
+const LABEL: usize = 40;
 
 impl Kind {
     fn class(self) -> &'static str {
@@ -126,14 +128,14 @@ impl<'c> Graph<'c> {
                 .raw(" y=")
                 .length(y + 4.0);
             match node {
-                Node::Process(_, pid) => page.raw(">").text(&name(*pid)),
+                Node::Process(_, pid) => page.raw(">").text(&short(&name(*pid), LABEL)),
                 Node::Shared(kind, ends) => {
                     page.raw(" class=quiet>").number(*count).raw(" by ");
                     page.raw(kind.name()).raw(", shared by ");
                     let is_process = |end: &&End| matches!(end, End::Process(_));
                     page.number(ends.iter().filter(is_process).count() as u64)
                 }
-                Node::Outside(name) => page.raw(" class=quiet>").text(name),
+                Node::Outside(name) => page.raw(" class=quiet>").text(&short(name, LABEL)),
             };
             let class = match node {
                 Node::Shared(kind, _) => kind.class(),

@@ -102,6 +102,17 @@ impl Html {
     }
 }
 
+/// A name that fits into this many characters and three dots.
+pub(super) fn short(name: &str, most: usize) -> String {
+    let mut chars = name.chars();
+    let short: String = chars.by_ref().take(most).collect();
+    if chars.next().is_some() {
+        short + "..."
+    } else {
+        short
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Html;

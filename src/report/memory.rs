@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Subject;
-use super::html::{Html, shown};
+use super::html::{Html, short, shown};
 use crate::explore::TaskState;
 use crate::memory::{Memories, PageCounts, Region};
 use crate::render::bytes;
@@ -248,7 +248,8 @@ impl Tasks {
             page.raw("<text x=195 text-anchor=end y=")
                 .length(top + 12.0)
                 .raw(">");
-            page.text(&short(&subject.name(task.pid))).raw("</text>");
+            page.text(&short(&subject.name(task.pid), 24))
+                .raw("</text>");
             let mut left = 205.0;
             for (class, _) in CLASSES {
                 let of_class = || task.blocks.iter().filter(|block| block.class == class);
@@ -293,17 +294,6 @@ fn bar(page: &mut Html, class: &'static str, left: f64, top: f64, width: f64) ->
 #[allow(clippy::cast_precision_loss)] // a picture
 fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole.max(1) as f64
-}
-
-/// A name that fits beside a bar.
-fn short(name: &str) -> String {
-    let mut chars = name.chars();
-    let short: String = chars.by_ref().take(24).collect();
-    if chars.next().is_some() {
-        short + "..."
-    } else {
-        short
-    }
 }
 
 fn legend(page: &mut Html) {
