@@ -217,6 +217,13 @@ impl Error {
         matches!(&self.0.kind, ErrorKind::Write(_) | ErrorKind::Temporary(_))
     }
 
+    /// Adds to it where in the input it is about. When the output failed, which input is handed on to, that
+    /// has no place in the input: it stays as it is.
+    #[must_use]
+    pub(crate) fn placed(self, add: impl FnOnce(Self) -> Self) -> Self {
+        if self.is_write() { self } else { add(self) }
+    }
+
     /// Names the file, unless one is named already.
     #[must_use]
     pub fn in_file(mut self, file: impl Into<String>) -> Self {

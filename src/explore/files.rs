@@ -366,6 +366,17 @@ impl Explorer<'_> {
         }
     }
 
+    /// The number of a pipe, which both of its ends have, by CRIU's id of the open file (as in
+    /// [`Descriptor::id`](super::Descriptor::id)); none when it is no pipe.
+    ///
+    /// The number is CRIU's `pipe_id` (`pipe.proto`).
+    pub fn pipe(&self, id: u32) -> Option<u32> {
+        match self.files().get("PIPE", id)? {
+            OpenFile::Pipe { pipe_id } => Some(*pipe_id),
+            _ => None,
+        }
+    }
+
     /// The number of the pipe behind a FIFO, which all that opened it share, and its path, by CRIU's id of
     /// the open file (as in [`Descriptor::id`](super::Descriptor::id)); none when it is no FIFO.
     ///
@@ -381,9 +392,9 @@ impl Explorer<'_> {
     pub(super) fn describe(&self, kind: &str, id: u32) -> Arc<Text> {
         let text = match kind {
             "REG" => return self.path(id),
-            "PIPE" => match self.files().get(kind, id) {
-                Some(OpenFile::Pipe { pipe_id }) => format!("pipe[{pipe_id}]"),
-                _ => "pipe[?]".to_owned(),
+            "PIPE" => match self.pipe(id) {
+                Some(pipe) => format!("pipe[{pipe}]"),
+                None => "pipe[?]".to_owned(),
             },
             "UNIXSK" => match self.files().get(kind, id) {
                 Some(OpenFile::Unix(socket)) => {

@@ -204,17 +204,15 @@ impl<R: Read> ImageReader<R> {
     pub(crate) fn located<T>(&mut self, result: Result<T>, offset: u64) -> Result<T> {
         result.map_err(|error| {
             self.done = true;
-            // What reading is handed on to may have failed as well; that has no place here.
-            if error.is_write() {
-                return error;
-            }
-            let error = error
-                .in_entry(self.count.saturating_sub(1))
-                .at_offset(offset);
-            match &self.name {
-                Some(name) => error.in_file(name),
-                None => error,
-            }
+            error.placed(|error| {
+                let error = error
+                    .in_entry(self.count.saturating_sub(1))
+                    .at_offset(offset);
+                match &self.name {
+                    Some(name) => error.in_file(name),
+                    None => error,
+                }
+            })
         })
     }
 

@@ -228,7 +228,7 @@ impl<W: Write> Job<'_, W> {
                     text.expect(b',')?;
                 }
                 self.entry(text, &mut writer, count)
-                    .map_err(|e| if e.is_write() { e } else { e.in_entry(count) })?;
+                    .map_err(|error| error.placed(|error| error.in_entry(count)))?;
                 count += 1;
             }
         }
@@ -297,11 +297,10 @@ impl<W: Write> Job<'_, W> {
         let seen = reading.seen.filter(|_| entry.raw.is_none());
         self.spare = seen.map(|seen| (entry.message, seen));
         written.map_err(|error| {
-            if error.is_write() {
-                return error;
-            }
-            let (line, column) = value.place();
-            error.at_line(line, column)
+            error.placed(|error| {
+                let (line, column) = value.place();
+                error.at_line(line, column)
+            })
         })
     }
 }

@@ -57,18 +57,15 @@ impl Look<'_> {
             let Some((number, wire)) = self.key(&mut cursor)? else {
                 return Ok(false);
             };
-            let index = shape.index_of(number);
-            let field = index.and_then(|index| shape.fields.get(index));
-            let field = field.filter(|field| field.takes(wire));
-            let place = (number, field.is_none());
-            let again = field.is_none_or(|field| field.repeated && !field.packed);
+            let known = shape.taking(number, wire);
+            let place = (number, known.is_none());
+            let again = known.is_none_or(|(_, field)| field.repeated && !field.packed);
             if place < last || (place == last && !again) {
                 return Ok(false);
             }
             last = place;
-            let same = match field {
-                Some(field) => {
-                    let index = index.unwrap_or_default();
+            let same = match known {
+                Some((index, field)) => {
                     seen |= if index < 128 { 1 << index } else { 0 };
                     self.field(field, wire, &mut cursor, depth)?
                 }

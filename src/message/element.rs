@@ -70,12 +70,10 @@ impl Element {
         let base = (cursor.position() - inside.len()) as u64;
         let read = self.read(inside, MESSAGE_DEPTH - 1).map(drop);
         read.and_then(|()| each(self)).map_err(|error| {
-            // Where it is handed on to has no place here.
-            if error.is_write() {
-                return error;
-            }
-            let error = error.shifted(base).in_field(&format!("[{index}]"));
-            error.in_field(list)
+            error.placed(|error| {
+                let error = error.shifted(base).in_field(&format!("[{index}]"));
+                error.in_field(list)
+            })
         })
     }
 

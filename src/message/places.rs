@@ -42,9 +42,7 @@ impl<'a> Places<'a> {
             let (number, wire) = cursor.key()?;
             let value = cursor.position();
             cursor.skip(number, wire, depth)?;
-            let index = shape.index_of(number);
-            let field = index.and_then(|index| shape.fields.get(index));
-            let Some(field) = field.filter(|field| field.takes(wire)) else {
+            let Some((index, field)) = shape.taking(number, wire) else {
                 unknown += 1;
                 continue;
             };
@@ -53,7 +51,7 @@ impl<'a> Places<'a> {
             if packed && Cursor::at(bytes, value).delimited()?.is_empty() {
                 continue;
             }
-            if let Some(place) = index.and_then(|index| fields.get_mut(index)) {
+            if let Some(place) = fields.get_mut(index) {
                 if place.count == 0 {
                     place.first = start;
                 }
@@ -82,10 +80,7 @@ impl<'a> Places<'a> {
         index: usize,
         each: &mut dyn FnMut(&mut Cursor<'a>, Wire) -> Result<()>,
     ) -> Result<()> {
-        let Some(place) = self.fields.get(index).filter(|place| place.count > 0) else {
-            return Ok(());
-        };
-        self.each_from(place.first, index, place, each)
+        self.each_from(index, |place| place.first, each)
     }
 
     /// The same for the last of them alone: the one that counts, where it is not a list or a message.
@@ -94,27 +89,23 @@ impl<'a> Places<'a> {
         index: usize,
         each: &mut dyn FnMut(&mut Cursor<'a>, Wire) -> Result<()>,
     ) -> Result<()> {
-        let Some(place) = self.fields.get(index).filter(|place| place.count > 0) else {
-            return Ok(());
-        };
-        self.each_from(place.last, index, place, each)
+        self.each_from(index, |place| place.last, each)
     }
 
     fn each_from(
         &self,
-        start: usize,
         index: usize,
-        place: &Place,
+        start: impl FnOnce(&Place) -> usize,
         each: &mut dyn FnMut(&mut Cursor<'a>, Wire) -> Result<()>,
     ) -> Result<()> {
-        let mut cursor = Cursor::at(self.bytes, start);
+        // Of a field that is not there, everything is 0.
+        let place = self.fields.get(index).copied().unwrap_or_default();
+        let mut cursor = Cursor::at(self.bytes, start(&place));
         while cursor.position() < place.end {
             let (number, wire) = cursor.key()?;
-            let field = self.shape.fields.get(index);
-            if field.is_some_and(|field| field.number == number && field.takes(wire)) {
-                each(&mut cursor, wire)?;
-            } else {
-                cursor.skip(number, wire, self.depth)?;
+            match self.shape.taking(number, wire) {
+                Some((found, _)) if found == index => each(&mut cursor, wire)?,
+                _ => cursor.skip(number, wire, self.depth)?,
             }
         }
         Ok(())
@@ -146,11 +137,7 @@ impl<'a> Places<'a> {
             let start = cursor.position();
             let (number, wire) = cursor.key()?;
             cursor.skip(number, wire, self.depth)?;
-            if self
-                .shape
-                .field(number)
-                .is_some_and(|field| field.takes(wire))
-            {
+            if self.shape.taking(number, wire).is_some() {
                 continue;
             }
             starts.push(u32::try_from(start).map_err(|_| {

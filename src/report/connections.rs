@@ -51,9 +51,6 @@ pub(super) fn section(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What a pipe is called whose entry is missing.
-const UNKNOWN_PIPE: &[u8] = b"pipe[?]";
-
 /// Pipes and FIFOs that more than one process has open, or one process by more than one end.
 fn pipes(subject: &Subject<'_>) -> Result<Vec<Connection>> {
     /// Who has it open, and CRIU's ids of the open files: each end is one.
@@ -63,8 +60,10 @@ fn pipes(subject: &Subject<'_>) -> Result<Vec<Connection>> {
         for file in &task.files {
             let pipe = match &*file.kind {
                 // Pipes that nothing tells apart connect nobody.
-                "PIPE" if file.path.as_bytes() == UNKNOWN_PIPE => continue,
-                "PIPE" => (Kind::Pipe, shown(&file.path)),
+                "PIPE" => match subject.explorer.pipe(file.id) {
+                    Some(_) => (Kind::Pipe, shown(&file.path)),
+                    None => continue,
+                },
                 "FIFO" => match subject.explorer.fifo(file.id) {
                     Some((pipe, path)) => (Kind::Fifo, format!("{}, pipe {pipe}", shown(&path))),
                     None => continue,

@@ -224,6 +224,15 @@ impl Shape {
         }
     }
 
+    /// The field of this number, with its index, when its value can stand on the wire in this way; what has
+    /// none is unknown.
+    #[inline]
+    pub(crate) fn taking(&self, number: u32, wire: Wire) -> Option<(usize, &Field)> {
+        let index = self.index_of(number)?;
+        let field = self.fields.get(index)?;
+        field.takes(wire).then_some((index, field))
+    }
+
     pub(crate) fn index_named(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
     }

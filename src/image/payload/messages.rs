@@ -139,12 +139,8 @@ pub(super) fn each<R: Read>(
         let parts = queue.read_next(input, &mut raw)?;
         let message = raw.get(parts.message).unwrap_or_default();
         let data = raw.get(parts.data).unwrap_or_default();
-        each(QueuedBytes { message, data }).map_err(|error| {
-            if error.is_write() {
-                return error;
-            }
-            error.shifted(offset)
-        })?;
+        each(QueuedBytes { message, data })
+            .map_err(|error| error.placed(|error| error.shifted(offset)))?;
     }
     Ok(())
 }

@@ -94,11 +94,10 @@ impl Pass<'_> {
             let (number, wire) = cursor.key()?;
             let value = cursor.clone();
             cursor.skip(number, wire, depth)?;
-            let place = shape.index_of(number);
-            let field = place.and_then(|place| shape.fields.get(place));
-            let field = field.filter(|field| field.takes(wire));
-            let inner = field.and_then(|field| field.kind.message());
-            let (Some(place), Some(field), Some(inner)) = (place, field, inner) else {
+            let known = shape.taking(number, wire);
+            let message =
+                known.and_then(|(place, field)| Some((place, field, field.kind.message()?)));
+            let Some((place, field, inner)) = message else {
                 out.extend_from_slice(cursor.since(start));
                 continue;
             };

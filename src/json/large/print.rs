@@ -10,7 +10,7 @@ use super::super::print::{Printer, Style};
 use super::super::{address, unknown};
 use super::pieces;
 use crate::bytes::{Cursor, Wire};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::limits::{MESSAGE_DEPTH, WARNINGS};
 use crate::message::{Element, NO_VALUE, Places, missing_fields, scalar};
 use crate::schema::{Field, FieldKind, MessageType};
@@ -85,7 +85,7 @@ impl<'a> Walk<'a> {
                 true => self.list(out, &at),
                 false => self.single(out, &at),
             };
-            printed.map_err(|error| placed(error, |error| error.in_field(&field.name)))?;
+            printed.map_err(|error| error.placed(|error| error.in_field(&field.name)))?;
         }
         if places.unknown() > 0 {
             out.unknown_fields += places.unknown() as u64;
@@ -114,7 +114,7 @@ impl<'a> Walk<'a> {
             at.places.last(at.index, &mut |cursor, _| {
                 let (bytes, base) = at.places.inside(at.field, cursor)?;
                 self.inner(out, at, &mut element, inner, bytes)
-                    .map_err(|error| placed(error, |error| error.shifted(base)))
+                    .map_err(|error| error.placed(|error| error.shifted(base)))
             })?;
         } else {
             self.pieces(out, at, inner)?;
@@ -132,7 +132,7 @@ impl<'a> Walk<'a> {
         let whole = pieces::put_together(types, inner, whole, self.whole, at.depth)
             .map_err(|error| error.shifted(base))?;
         self.inner(out, at, &mut None, inner, &whole)
-            .map_err(|error| placed(error, |error| error.shifted(base)))
+            .map_err(|error| error.placed(|error| error.shifted(base)))
     }
 
     fn list(&mut self, out: &mut Out<'_>, at: &Position<'a, '_>) -> Result<()> {
@@ -146,9 +146,7 @@ impl<'a> Walk<'a> {
                 self.path.push((&at.field.name, Some(count)));
                 self.inner(out, at, &mut element, inner, bytes)
                     .map_err(|error| {
-                        placed(error, |error| {
-                            error.shifted(base).in_field(&format!("[{count}]"))
-                        })
+                        error.placed(|error| error.shifted(base).in_field(&format!("[{count}]")))
                     })?;
                 self.path.pop();
                 count += 1;
@@ -171,7 +169,7 @@ impl<'a> Walk<'a> {
                 while !elements.is_empty() {
                     out.item();
                     self.scalar(out, at, &mut elements)
-                        .map_err(|error| placed(error, |error| error.shifted(base)))?;
+                        .map_err(|error| error.placed(|error| error.shifted(base)))?;
                     out.spill()?;
                 }
                 Ok(())
@@ -288,14 +286,6 @@ struct Position<'a, 'b> {
     hex: bool,
     /// How deep messages may nest in it.
     depth: usize,
-}
-
-/// Adds to an error where it is about; what it is printed to has no place here.
-fn placed(error: Error, add: impl FnOnce(Error) -> Error) -> Error {
-    match error.is_write() {
-        true => error,
-        false => add(error),
-    }
 }
 
 #[cfg(test)]

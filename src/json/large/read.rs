@@ -56,17 +56,12 @@ impl Builder for Bytes {
             depth,
             ..
         } = read;
-        let mut complete = shape
-            .fields
-            .iter()
-            .enumerate()
-            .all(|(index, field)| !field.required || seen.has(index));
+        let mut complete = seen.has_required(shape);
         let mut unknown = unknown.unwrap_or_default();
         let mut known_after_all = false;
         for field in &unknown {
             not_unknown(shape, seen, field)?;
-            let known = shape.field(field.number);
-            known_after_all |= known.is_some_and(|known| known.takes(field.wire));
+            known_after_all |= shape.taking(field.number, field.wire).is_some();
         }
         self.parts.sort_by_key(|(number, _)| *number);
         unknown.sort_by_key(|field| field.number);

@@ -105,6 +105,13 @@ impl Seen {
         new
     }
 
+    /// Whether every required field of the type was seen.
+    pub(in crate::json) fn has_required(&self, shape: &Shape) -> bool {
+        let mut fields = shape.fields.iter().enumerate();
+        shape.required & !self.first == 0
+            || fields.all(|(index, field)| !field.required || self.has(index))
+    }
+
     pub(in crate::json) fn has(&self, index: usize) -> bool {
         if index < 128 {
             self.first >> index & 1 == 1

@@ -67,10 +67,12 @@ impl Builder for Whole {
             complete = keep_unknown(types, shape, &mut message, seen, &fields, depth)
                 .map_err(|error| error.in_field("@unknown"))?;
         }
-        complete &= shape.required & !seen.first == 0
-            || shape.fields.iter().enumerate().all(|(index, field)| {
-                !field.required || seen.has(index) || message.has_field(&field.desc)
-            });
+        // One that stood under `@unknown` is there as well.
+        complete &= seen.has_required(shape)
+            || shape
+                .fields
+                .iter()
+                .all(|field| !field.required || message.has_field(&field.desc));
         Ok((message, complete))
     }
 }
