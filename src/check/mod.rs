@@ -22,7 +22,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, ErrorKind, Location, Result, Warning};
+use crate::error::{Error, Location, Result, Warning};
 use crate::image::Entry;
 use crate::message::Record;
 use findings::Findings;
@@ -44,7 +44,8 @@ pub enum Severity {
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
-    /// The image, by its name beside the other images; of a pre-dump with the way to it.
+    /// The image, by its name beside the other images; of a pre-dump with the way to it; empty
+    /// when it is about the checkpoint as a whole.
     pub image: String,
     /// The entry, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +60,7 @@ pub struct Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = Location {
-            file: Some(self.image.clone()),
+            file: Some(self.image.clone()).filter(|image| !image.is_empty()),
             entry: self.entry,
             field: self.field.clone(),
             ..Location::default()
@@ -116,10 +117,17 @@ pub fn check(checkpoint: &Checkpoint) -> Result<Report> {
         findings: RefCell::default(),
         damaged: RefCell::default(),
     };
+    let gaps = checkpoint.gaps()?;
+    for loss in &gaps.losses {
+        checker.error("", (), loss.message.as_str());
+    }
+    if !gaps.elsewhere.is_empty() {
+        let folders = checkpoint.name_folders(&gaps.elsewhere);
+        checker.warning("", (), format!("images in {folders} are not looked at"));
+    }
     let images = images::check(&checker, &names);
     if images == 0 {
-        let what = "no image is in it".to_owned();
-        return Err(Error::new(ErrorKind::NotACheckpoint(what)).in_file(checkpoint.name()));
+        return Err(checkpoint.no_images());
     }
     let inventory = inventory::read(&checker);
     let tree = tree::read(&checker);

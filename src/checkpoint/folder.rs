@@ -111,12 +111,13 @@ impl Folder {
     }
 }
 
-/// Not there, or there is no way to it.
+/// Not there, or there is no way to it: its links lead nowhere, or back to themselves.
 fn is_absence(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput
-    )
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+        || matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput
+        )
 }
 
 impl Store for Folder {

@@ -8,6 +8,7 @@ mod archive;
 mod auxv;
 mod container;
 mod folder;
+mod gaps;
 mod listing;
 mod member;
 mod stats;
@@ -144,7 +145,8 @@ impl Checkpoint {
         &self.base
     }
 
-    /// What was odd about the archive: a name that leads out of it, a truncated end, ...
+    /// What was odd about the archive: a name that leads out of it, a member that stands twice, ...
+    /// What is missing of it is among its [`Checkpoint::losses`].
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         self.store.warnings()
@@ -177,7 +179,8 @@ impl Checkpoint {
             // What CRIU opens through a link is an image as well.
             let is_file = match member.kind {
                 MemberKind::File => true,
-                MemberKind::Link(_) => self.size(name)?.is_some(),
+                // Where it can't be known, who reads it is told why.
+                MemberKind::Link(_) => self.size(name).map_or(true, |size| size.is_some()),
                 _ => false,
             };
             // Of members that stand twice, the last counts.

@@ -39,6 +39,11 @@ pub(super) trait Store: Send + Sync {
     fn warnings(&self) -> &[Warning] {
         &[]
     }
+
+    /// What could not be found in it, because it ends too early.
+    fn losses(&self) -> &[Warning] {
+        &[]
+    }
 }
 
 /// Where a `parent` link leads.

@@ -6,13 +6,11 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 use serde::Serialize;
 
-use super::messages::warn;
 use super::options::{Json, SchemaArgs};
 use super::output::print_marked;
 use super::progress::Progress;
 use super::source;
 use crate::check::{Report, Severity, check};
-use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::render::printable;
 
@@ -38,8 +36,7 @@ pub(super) fn run(args: &Check, source: &SchemaArgs) -> Result<ExitCode> {
     let mut all = Vec::new();
     let progress = Progress::waiting("checking");
     for path in &args.checkpoints {
-        let checkpoint = Checkpoint::open_with(&schema, path)?;
-        warn(checkpoint.warnings(), 0, checkpoint.name());
+        let checkpoint = source::checked(&schema, path)?;
         all.push(Checked {
             checkpoint: checkpoint.name().to_owned(),
             report: check(&checkpoint)?,

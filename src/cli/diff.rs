@@ -111,12 +111,8 @@ fn two_images(args: &Diff, mut a: Image, mut b: Image) -> Result<bool> {
 }
 
 fn two_checkpoints(args: &Diff, schema: &Schema, options: &ViewOptions) -> Result<bool> {
-    let open = |path: &Path| {
-        let checkpoint = Checkpoint::open_with(schema, path)?;
-        warn(checkpoint.warnings(), 0, checkpoint.name());
-        Ok::<Checkpoint, Error>(checkpoint)
-    };
-    let (a, b) = (open(&args.a)?, open(&args.b)?);
+    let a = source::checkpoint(schema, &args.a)?;
+    let b = source::checkpoint(schema, &args.b)?;
     if options.any() {
         let (a, b) = (Explorer::new(&a), Explorer::new(&b));
         let mut found = views(&a, &b, options)?;

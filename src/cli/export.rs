@@ -5,19 +5,19 @@ use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 
-use super::messages::{report, warn};
+use super::messages::report;
 use super::options::{SchemaArgs, path};
 use super::output::Output;
 use super::progress::{Progress, is_silent};
-use super::{ls, source};
+use super::source;
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::json::{DecodeOptions, decode_lines};
 use crate::schema::Schema;
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Export {
-    /// Directories of images, container engines' archives of them, or folders of archives
+    /// Directories of images, container engines' archives of them, or folders of either
     #[arg(value_name = "DIR|ARCHIVE", required = true)]
     checkpoints: Vec<PathBuf>,
     /// One line for each entry: checkpoint, image, magic, index, and the decoded message (the only
@@ -46,8 +46,8 @@ pub(super) fn run(args: &Export, source: &SchemaArgs) -> Result<ExitCode> {
     let mut failed = false;
     let mut paths = Vec::new();
     for path in &args.checkpoints {
-        match ls::archives(path) {
-            Ok(Some(archives)) if !archives.is_empty() => paths.extend(archives),
+        match source::inside(path) {
+            Ok(Some(inside)) if !inside.is_empty() => paths.extend(inside),
             // A folder without any is said to be no checkpoint.
             Ok(_) => paths.push(path.clone()),
             Err(error) => {
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Export, source: &SchemaArgs) -> Result<ExitCode> {
     let progress =
         is_silent(args.output.as_deref()).then(|| Progress::of_many("exporting", paths.len()));
     for path in &paths {
-        match Checkpoint::open_with(&schema, path) {
+        match source::checkpoint(&schema, path) {
             Ok(checkpoint) => failed |= !export(args, &schema, &checkpoint, &mut output)?,
             Err(error) => {
                 report(&error);
@@ -88,7 +88,6 @@ fn export(
     checkpoint: &Checkpoint,
     output: &mut Output,
 ) -> Result<bool> {
-    warn(checkpoint.warnings(), 0, checkpoint.name());
     let options = DecodeOptions::default()
         .pretty(args.pretty)
         .no_payload(!args.payload);
@@ -107,8 +106,7 @@ fn export(
         }
     }
     if images == 0 && whole {
-        let what = "no image is in it".to_owned();
-        report(&Error::new(ErrorKind::NotACheckpoint(what)).in_file(checkpoint.name()));
+        report(&checkpoint.no_images());
         whole = false;
     }
     Ok(whole)

@@ -1,6 +1,5 @@
 //! `crit ls`: the files of a checkpoint, or several checkpoints.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,7 +11,7 @@ use super::options::SchemaArgs;
 use super::output::print;
 use super::source;
 use crate::checkpoint::{Container, Listed};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::render::{Table, bytes, explore, printable_bytes};
 use crate::schema::Schema;
 
@@ -40,10 +39,10 @@ pub(super) fn run(args: &List, source: &SchemaArgs) -> Result<ExitCode> {
     let mut paths = Vec::new();
     let mut folder = false;
     for path in &args.paths {
-        match archives(path)? {
-            Some(archives) => {
+        match source::inside(path)? {
+            Some(checkpoints) => {
                 folder = true;
-                paths.extend(archives);
+                paths.extend(checkpoints);
             }
             None => paths.push(path.clone()),
         }
@@ -54,37 +53,8 @@ pub(super) fn run(args: &List, source: &SchemaArgs) -> Result<ExitCode> {
     }
 }
 
-/// The archives in a folder; `None` when the path is no folder, or a checkpoint itself.
-pub(super) fn archives(path: &Path) -> Result<Option<Vec<PathBuf>>> {
-    let named = |error: std::io::Error| Error::from(error).in_file(path.display().to_string());
-    if !fs::metadata(path).map_err(named)?.is_dir() {
-        return Ok(None);
-    }
-    let mut archives = Vec::new();
-    let mut is_checkpoint = false;
-    for entry in fs::read_dir(path).map_err(named)? {
-        let entry = entry.map_err(named)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        is_checkpoint |= name.ends_with(".img")
-            || matches!(
-                name.as_str(),
-                "checkpoint" | "pre-checkpoint" | "stats-dump"
-            );
-        let is_archive = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst"]
-            .iter()
-            .any(|ending| name.ends_with(ending));
-        if is_archive && entry.path().is_file() {
-            archives.push(entry.path());
-        }
-    }
-    archives.sort();
-    Ok((!is_checkpoint && !archives.is_empty())
-        .then_some(archives)
-        .or((!is_checkpoint).then(Vec::new)))
-}
-
 fn one(schema: &Schema, path: &Path, args: &List) -> Result<ExitCode> {
-    let checkpoint = source::checkpoint(schema, path)?;
+    let checkpoint = source::listed(schema, path)?;
     let mut files = checkpoint.list()?;
     if args.largest {
         files.sort_by_key(|file| std::cmp::Reverse(file.size));
@@ -185,7 +155,7 @@ fn several(schema: &Schema, paths: &[PathBuf], args: &List) -> Result<ExitCode> 
 }
 
 fn row(schema: &Schema, path: &Path) -> Result<Row> {
-    let checkpoint = source::checkpoint(schema, path)?;
+    let checkpoint = source::listed(schema, path)?;
     let members = checkpoint.members()?;
     let sizes = members.iter().map(|member| member.size);
     Ok(Row {

@@ -1,6 +1,7 @@
 //! Errors, warnings and hints on stderr, a line each.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use once_cell::sync::OnceCell;
 
@@ -39,6 +40,20 @@ pub(super) fn report(error: &Error) {
     if let Some(text) = error.hint() {
         hint(text);
     }
+}
+
+/// Whether something that was asked for could not be had.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints what is missing of the input. What can be had is still given, but the exit code says that it
+/// is not all.
+pub(super) fn lose(loss: &Warning) {
+    say(&format!("crit: {loss}"));
+    LOST.store(true, Ordering::Relaxed);
+}
+
+pub(super) fn is_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// Prints a warning.

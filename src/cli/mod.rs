@@ -42,7 +42,7 @@ use clap::Parser as _;
 use crate::error::Result;
 use args::{Args, Command};
 use colour::has_colour;
-use messages::{Verbosity, detail, hint, report, say, set_verbosity};
+use messages::{Verbosity, detail, hint, is_lost, report, say, set_verbosity};
 use output::Output;
 
 /// Runs the command that the process was started with.
@@ -65,6 +65,8 @@ pub fn run() -> ExitCode {
         Err(error) => usage(&error),
     };
     match result {
+        // What was answered is an answer about a part.
+        Ok(_) if is_lost() => ExitCode::from(2),
         Ok(code) => code,
         // Whoever read the output has seen enough.
         Err(error) if error.is_io(std::io::ErrorKind::BrokenPipe) => ExitCode::SUCCESS,

@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 use serde::Serialize;
 
-use super::messages::warn;
 use super::options::{Json, SchemaArgs};
 use super::output::print;
 use super::progress::Progress;
@@ -62,11 +61,8 @@ pub(super) fn run(args: &Recode, source: &SchemaArgs) -> Result<ExitCode> {
     let mut checkpoints = Vec::new();
     let mut jobs = Vec::new();
     for path in &args.paths {
-        match Checkpoint::open_with(&schema, path) {
-            Ok(checkpoint) => {
-                warn(checkpoint.warnings(), 0, checkpoint.name());
-                checkpoints.push(checkpoint);
-            }
+        match source::checkpoint(&schema, path) {
+            Ok(checkpoint) => checkpoints.push(checkpoint),
             Err(error) if path.is_dir() => return Err(error),
             // A file that is no archive is an image.
             Err(_) => jobs.push(file(path)),

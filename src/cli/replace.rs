@@ -70,11 +70,15 @@ struct Answer {
 
 pub(super) fn run(args: &Replace, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
-    let checkpoint = source::checkpoint(&schema, &args.checkpoint)?;
+    let checkpoint = source::checked(&schema, &args.checkpoint)?;
     if !args.checkpoint.is_dir() {
         let what = "an archive is not changed in place".to_owned();
         let error = Error::new(ErrorKind::Value(what)).in_file(checkpoint.name());
         return Err(error.with_hint("unpack it, and give the directory"));
+    }
+    // What is not read would keep what is to be replaced.
+    if let Some(loss) = checkpoint.losses()?.into_iter().next() {
+        return Err(Error::new(ErrorKind::Value(loss.message)).in_file(checkpoint.name()));
     }
     let replacements = args.replacements()?;
     let mut replacer = Replacer::new(replacements.clone())?;

@@ -1,12 +1,14 @@
 //! `crit decode -d` and `crit encode -d`: all images of a checkpoint at once.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::decode::tell;
 use super::input;
-use super::messages::report;
+use super::messages::{caution, hint, report};
 use super::output::{Output, print};
 use super::progress::Progress;
 use super::source;
@@ -49,9 +51,36 @@ pub(super) fn decode(
                 tell(&report, &checkpoint.label(name));
                 tally.done += 1;
             }
-            Err(error) if error.kind().is_of_no_messages(name) => tally.left.push(name.clone()),
+            Err(error) if matches!(error.kind(), ErrorKind::RawImage { .. }) => {
+                tally.left.push(name.clone());
+            }
+            Err(error) if error.kind().is_of_no_messages(name) => tally.foreign.push(name.clone()),
             Err(error) => tally.fail(&error),
         }
+    }
+    let known: HashSet<&str> = names.iter().map(String::as_str).collect();
+    let mut strangers = 0u64;
+    let mut stranger = None;
+    for entry in fs::read_dir(to).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name
+            .strip_suffix(ENDING)
+            .is_some_and(|image| !known.contains(image))
+        {
+            strangers += 1;
+            stranger = stranger.into_iter().chain([name]).min();
+        }
+    }
+    if let Some(name) = stranger {
+        let to = to.display();
+        caution(&match strangers {
+            1 => format!(
+                "{to}: {name} was in it before: `crit encode -d` takes it for an image of this checkpoint"
+            ),
+            count => format!(
+                "{to}: {count} files were in it before, such as {name}: `crit encode -d` takes them for images of this checkpoint"
+            ),
+        });
     }
     tally.finish("decoded", to)
 }
@@ -96,11 +125,11 @@ pub(super) fn encode(
                 total = total.saturating_add(metadata.len());
                 jobs.push((entry.path(), to.join(image)));
             }
-            _ => tally.left.push(name.to_string_lossy().into_owned()),
+            _ => tally.foreign.push(name.to_string_lossy().into_owned()),
         }
     }
     jobs.sort();
-    tally.left.sort();
+    tally.foreign.sort();
     make_dir(to)?;
     let progress = Progress::new("encoding", total);
     let done = in_parallel(&jobs, |(from, to)| {
@@ -115,7 +144,20 @@ pub(super) fn encode(
             Err(error) => tally.fail(&error),
         }
     }
-    tally.finish("encoded", to)
+    let code = tally.finish("encoded", to)?;
+    let is = |path: &Path, start: &str| {
+        let name = path.file_name().map(OsStr::to_string_lossy);
+        name.is_some_and(|name| name.starts_with(start))
+    };
+    let has_pages = fs::read_dir(to)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| is(&entry.path(), "pages-"));
+    if !has_pages && jobs.iter().any(|(_, image)| is(image, "pagemap-")) {
+        hint("raw images, such as pages-1.img, have no JSON: copy them from the checkpoint");
+    }
+    Ok(code)
 }
 
 fn encode_one(schema: &Schema, from: &Path, to: &Path, options: &EncodeOptions) -> Result<()> {
@@ -128,6 +170,16 @@ fn encode_one(schema: &Schema, from: &Path, to: &Path, options: &EncodeOptions) 
 }
 
 fn make_dir(dir: &Path) -> Result<()> {
+    let wrong = match dir {
+        dir if dir == Path::new("-") => "a directory of files does not go to stdout",
+        dir if dir.exists() && !dir.is_dir() => "it is not a directory",
+        _ => "",
+    };
+    if !wrong.is_empty() {
+        let error = Error::new(ErrorKind::Value(wrong.to_owned()));
+        let error = error.in_file(dir.display().to_string());
+        return Err(error.with_hint("with -d, -o names a directory: one file for each image"));
+    }
     fs::create_dir_all(dir).map_err(|e| Error::writing(e).in_file(dir.display().to_string()))
 }
 
@@ -136,8 +188,10 @@ fn make_dir(dir: &Path) -> Result<()> {
 struct Tally {
     done: usize,
     failed: usize,
-    /// Those that are not of a kind that is read.
+    /// Images that hold no messages.
     left: Vec<String>,
+    /// What is no image, or no image's JSON, by its name.
+    foreign: Vec<String>,
 }
 
 impl Tally {
@@ -158,6 +212,15 @@ impl Tally {
             let mut text = format!("{what} {} {images} into {}\n", self.done, printable(&to));
             for name in &self.left {
                 text.push_str(&format!("not {what}: {}\n", printable(name)));
+            }
+            match self.foreign.as_slice() {
+                [] => {}
+                [name] => text.push_str(&format!("not {what}: {}\n", printable(name))),
+                [name, ..] => text.push_str(&format!(
+                    "not {what}: {} other files, such as {}\n",
+                    self.foreign.len(),
+                    printable(name)
+                )),
             }
             text
         })?;

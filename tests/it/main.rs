@@ -23,6 +23,7 @@ mod errors;
 mod examples;
 mod explore;
 mod export;
+mod gaps;
 mod help;
 mod hostile;
 mod made_up;

@@ -14,7 +14,12 @@ fn every_image_of_a_checkpoint_goes_to_json_and_back_at_once() {
         let from = from.to_str().unwrap();
         let run = crit_in(dir.path(), &["decode", "-d", from, "-o", "json"], b"");
         assert_eq!(run.code, 0, "{}", run.stderr);
-        let back = crit_in(dir.path(), &["encode", "-d", "json", "-o", "back"], b"").quiet();
+        let back = crit_in(
+            dir.path(),
+            &["-q", "encode", "-d", "json", "-o", "back"],
+            b"",
+        )
+        .quiet();
         let mut seen = 0;
         for entry in fs::read_dir(dir.path().join("json")).unwrap() {
             let json = entry.unwrap();
@@ -114,4 +119,64 @@ fn images_at_the_root_of_an_archive_are_told_apart_by_their_names_as_elsewhere()
     );
     crit_in(dir.path(), &["recode", "a.tar"], b"").quiet();
     crit_in(dir.path(), &["export", "a.tar", "-o", "x"], b"").quiet();
+}
+
+#[test]
+fn what_was_in_the_output_before_is_said_and_so_are_files_that_are_no_images_in_one_line() {
+    let dump = copy_of("simple");
+    for entry in fs::read_dir(dump.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.to_str().unwrap().ends_with(".img") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    for name in ["a.txt", "b.txt", "c.txt"] {
+        fs::write(dump.path().join(name), b"text").unwrap();
+    }
+    fs::create_dir(dump.path().join("json")).unwrap();
+    fs::write(dump.path().join("json/core-9.img.json"), b"{}").unwrap();
+    let run = crit_in(dump.path(), &["decode", "-d", ".", "-o", "json"], b"");
+    assert_eq!(run.code, 0);
+    assert_eq!(
+        run.stderr,
+        "crit: warning: json: core-9.img.json was in it before: \
+         `crit encode -d` takes it for an image of this checkpoint\n"
+    );
+    assert!(
+        run.text()
+            .ends_with("\nnot decoded: 3 other files, such as a.txt\n"),
+        "{}",
+        run.text()
+    );
+}
+
+#[test]
+fn an_output_that_can_not_be_a_directory_is_said_to_be_none() {
+    let dump = copy_of("simple");
+    fs::write(dump.path().join("file"), b"").unwrap();
+    for (output, what) in [
+        ("file", "file: it is not a directory"),
+        ("-", "-: a directory of files does not go to stdout"),
+    ] {
+        let run = crit_in(dump.path(), &["decode", "-d", ".", "-o", output], b"");
+        assert_eq!(run.code, 2);
+        assert!(run.stderr.contains(what), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn images_made_without_their_pages_come_with_a_hint() {
+    let dir = fresh_dir();
+    let from = images().join("simple");
+    crit_in(
+        dir.path(),
+        &["decode", "-d", from.to_str().unwrap(), "-o", "json"],
+        b"",
+    );
+    let hint =
+        "hint: raw images, such as pages-1.img, have no JSON: copy them from the checkpoint\n";
+    let run = crit_in(dir.path(), &["encode", "-d", "json", "-o", "back"], b"");
+    assert_eq!((run.code, run.stderr.as_str()), (0, hint));
+    fs::write(dir.path().join("back/pages-1.img"), b"").unwrap();
+    crit_in(dir.path(), &["encode", "-d", "json", "-o", "back"], b"").quiet();
 }

@@ -40,6 +40,8 @@ pub(super) struct Archive {
     /// All of a packed archive in a file without a name, once that was too much.
     whole: OnceCell<Arc<File>>,
     warnings: Vec<Warning>,
+    /// Where it breaks off.
+    losses: Vec<Warning>,
 }
 
 struct Indexed {
@@ -83,6 +85,7 @@ impl Archive {
             passed: AtomicU64::new(0),
             whole: OnceCell::new(),
             warnings: Vec::new(),
+            losses: Vec::new(),
         };
         archive.index()?;
         Ok(archive)
@@ -103,7 +106,9 @@ impl Archive {
                 Ok(None) => break,
                 // What was found before stays readable: half a checkpoint tells more than none.
                 Err(error) if !self.members.is_empty() => {
-                    self.warn(&format!("after {} members: {error}", self.members.len()));
+                    let count = self.members.len();
+                    let what = format!("the archive breaks off after {count} members: {error}");
+                    self.losses.push(self.warning(what));
                     break;
                 }
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -168,13 +173,17 @@ impl Archive {
 
     fn warn(&mut self, message: &str) {
         if self.warnings.len() < WARNINGS {
-            self.warnings.push(Warning {
-                at: Location {
-                    file: Some(self.name.clone()),
-                    ..Location::default()
-                },
-                message: message.to_owned(),
-            });
+            self.warnings.push(self.warning(message.to_owned()));
+        }
+    }
+
+    fn warning(&self, message: String) -> Warning {
+        Warning {
+            at: Location {
+                file: Some(self.name.clone()),
+                ..Location::default()
+            },
+            message,
         }
     }
 
@@ -327,6 +336,10 @@ impl Store for Archive {
 
     fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    fn losses(&self) -> &[Warning] {
+        &self.losses
     }
 }
 
