@@ -312,6 +312,20 @@ impl<R: Read> ImageReader<R> {
         self.located(result, offset)
     }
 
+    /// Hands over the messages of a queue whose bytes were the last that were read.
+    pub(crate) fn each_queued_of(
+        &mut self,
+        raw: &[u8],
+        offset: u64,
+        each: &mut dyn FnMut(QueuedBytes<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let begin = self.input.offset().saturating_sub(raw.len() as u64);
+        let result = payload::each_queued_in(raw, &self.pending, each);
+        // What was read is not skipped again.
+        self.pending = Pending::None;
+        self.located(result.map_err(|error| error.shifted(begin)), offset)
+    }
+
     /// Reads this next, of what follows the message: a part of it, or nothing when all was read.
     pub(crate) fn expect(&mut self, pending: Pending) {
         self.pending = pending;

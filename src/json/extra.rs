@@ -9,7 +9,7 @@ use super::out::Out;
 use super::print::Style;
 use super::{large, print};
 use crate::error::Result;
-use crate::image::payload::{Pending, QueuedBytes, each_queued_in};
+use crate::image::payload::{Pending, QueuedBytes};
 use crate::image::{ImageReader, Payload};
 use crate::limits::{MESSAGE_DEPTH, WARNINGS};
 use crate::message::{Element, missing_fields};
@@ -151,12 +151,7 @@ fn messages<R: Read>(
         }
         out.member("extra");
         out.open(b'[');
-        let printed = each_queued_in(&raw, reader.pending(), &mut |bytes| {
-            queued.print(out, bytes)
-        });
-        // What was read is not skipped again.
-        reader.expect(Pending::None);
-        reader.located(printed, offset)?;
+        reader.each_queued_of(&raw, offset, &mut |bytes| queued.print(out, bytes))?;
     } else {
         out.member("extra");
         out.open(b'[');
