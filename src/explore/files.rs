@@ -17,7 +17,7 @@ use crate::text::Text;
 #[derive(Debug, Clone)]
 pub(super) enum OpenFile {
     Regular { name: Arc<Text> },
-    Pipe { pipe_id: u32 },
+    Pipe { pipe_id: u32, flags: Option<u32> },
     Fifo { pipe_id: u32, regf_id: u32 },
     Unix(Box<UnixSocket>),
     Inet(Box<InetSocket>),
@@ -110,10 +110,11 @@ const BY_TYPE: [(&str, &str); 7] = [
 ];
 
 /// The fields of `files.img` that name a file: what descriptors and mappings are shown by.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "id",
     "reg.name",
     "pipe.pipe_id",
+    "pipe.flags",
     "fifo.pipe_id",
     "fifo.regf_id",
     "usk.ino",
@@ -176,6 +177,7 @@ impl OpenFile {
             },
             "PIPE" => OpenFile::Pipe {
                 pipe_id: word("pipe_id"),
+                flags: record.word("flags"),
             },
             "FIFO" => OpenFile::Fifo {
                 pipe_id: word("pipe_id"),
@@ -372,7 +374,16 @@ impl Explorer<'_> {
     /// The number is CRIU's `pipe_id` (`pipe.proto`).
     pub fn pipe(&self, id: u32) -> Option<u32> {
         match self.files().get("PIPE", id)? {
-            OpenFile::Pipe { pipe_id } => Some(*pipe_id),
+            OpenFile::Pipe { pipe_id, .. } => Some(*pipe_id),
+            _ => None,
+        }
+    }
+
+    /// The flags (`O_*`) that an end of a pipe is open with, by CRIU's id of the open file: with the lowest
+    /// two bits 0 it is the one to read from, with 1 the one to write to. None when it is no pipe.
+    pub fn pipe_flags(&self, id: u32) -> Option<u32> {
+        match self.files().get("PIPE", id)? {
+            OpenFile::Pipe { flags, .. } => *flags,
             _ => None,
         }
     }

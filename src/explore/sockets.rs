@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::files::{
-    InetSocket, NetlinkSocket, OpenFile, PacketSocket, SocketCommon, UnixSocket, protocol,
-    unix_address,
+    FileTable, InetSocket, NetlinkSocket, OpenFile, PacketSocket, SocketCommon, UnixSocket,
+    protocol, unix_address,
 };
 use super::{Explorer, names};
 use crate::error::Result;
@@ -118,6 +118,19 @@ struct Queues {
     waiting: HashMap<u32, (u64, u64)>,
 }
 
+/// Tasks with their descriptors, by the inode number of a unix socket.
+type Holders = HashMap<u32, Vec<(u32, u32)>>;
+
+fn add_holder(holders: &mut Holders, unix: &UnixSocket, pid: u32, fd: u32) {
+    if let Some(ino) = unix.common.ino {
+        let holders = holders.entry(ino).or_default();
+        // A descriptor table may be shared by more tasks than anyone wants to read of.
+        if holders.len() < 16 {
+            holders.push((pid, fd));
+        }
+    }
+}
+
 impl Explorer<'_> {
     /// The sockets of every task; tasks without any are left out.
     ///
@@ -136,7 +149,7 @@ impl Explorer<'_> {
         }
         let queues = self.queues();
         let mut devices: HashMap<u32, HashMap<u32, Text>> = HashMap::new();
-        let mut holders: HashMap<u32, Vec<(u32, u32)>> = HashMap::new();
+        let mut holders = Holders::new();
         let mut all = Vec::new();
         for task in self.living("sockets")? {
             let mut sockets = Vec::new();
@@ -147,13 +160,7 @@ impl Explorer<'_> {
                 let (mut socket, common) = match file {
                     OpenFile::Inet(inet) => (self.inet(inet), &inet.common),
                     OpenFile::Unix(unix) => {
-                        if let Some(ino) = unix.common.ino {
-                            let holders = holders.entry(ino).or_default();
-                            // A descriptor table may be shared by more tasks than anyone wants to read of.
-                            if holders.len() < 16 {
-                                holders.push((task.pid, slot.fd));
-                            }
-                        }
+                        add_holder(&mut holders, unix, task.pid, slot.fd);
                         let mut socket = unix_socket(unix, unix_by_ino.get(&unix.peer).copied());
                         if let Some((bytes, packets)) = queues.waiting.get(&slot.id) {
                             socket.recv_queue = Some(*bytes);
@@ -189,6 +196,11 @@ impl Explorer<'_> {
                 });
             }
         }
+        if self.only.is_some() {
+            // Who has the other end need not be below the task that is asked about. What is missing of
+            // the others is no gap in the answer about it.
+            holders = Explorer::new(self.checkpoint).unix_holders(files)?;
+        }
         for peer in all
             .iter_mut()
             .flat_map(|task| &mut task.sockets)
@@ -197,6 +209,19 @@ impl Explorer<'_> {
             peer.holders = holders.get(&peer.ino).cloned().unwrap_or_default();
         }
         Ok(all)
+    }
+
+    /// Who has which unix socket open, by its inode number.
+    fn unix_holders(&self, files: &FileTable) -> Result<Holders> {
+        let mut holders = Holders::new();
+        for task in self.living("sockets")? {
+            for slot in self.slots(task) {
+                if let Some(OpenFile::Unix(unix)) = files.get(&slot.kind, slot.id) {
+                    add_holder(&mut holders, unix, task.pid, slot.fd);
+                }
+            }
+        }
+        Ok(holders)
     }
 
     fn queues(&self) -> Queues {

@@ -6,12 +6,14 @@ use super::Subject;
 use super::html::{Html, shown};
 use crate::error::Result;
 use crate::explore::{DescriptorName, Socket};
-use crate::render::explore::address;
+use crate::render::explore::{address, notes};
 
 /// As many tasks are shown.
 const TASKS: usize = 200;
 /// As many descriptors of a task, and sockets of all.
 const ROWS: usize = 300;
+/// As many of those who have a socket open.
+const HOLDERS: usize = 3;
 
 pub(super) fn descriptors(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
     let tasks = subject.fds()?;
@@ -20,7 +22,9 @@ pub(super) fn descriptors(page: &mut Html, subject: &Subject<'_>) -> Result<()> 
         |_| BTreeMap::new(),
         |sockets| sockets.map(|(pid, s)| ((pid, s.fd), s)).collect(),
     );
+    let mut fold = page.fold(tasks.len().min(TASKS), "processes");
     for task in tasks.iter().take(TASKS) {
+        fold.next(page);
         page.raw("<details><summary>")
             .text(&subject.name(task.pid))
             .raw(": ");
@@ -53,6 +57,7 @@ pub(super) fn descriptors(page: &mut Html, subject: &Subject<'_>) -> Result<()> 
         page.left_out(task.files.len().saturating_sub(ROWS), "descriptors");
         page.raw("</details>\n");
     }
+    fold.end(page);
     page.left_out(tasks.len().saturating_sub(TASKS), "tasks");
     Ok(())
 }
@@ -73,28 +78,56 @@ pub(super) fn sockets(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
         }
         return Ok(());
     }
+    // One that tasks inherited is one.
+    let mut open: BTreeMap<(&str, u32), Vec<(u32, &Socket)>> = BTreeMap::new();
+    let mut order = Vec::new();
+    for (pid, socket) in all {
+        let key = (socket.fd_type.as_str(), socket.id);
+        let holders = open.entry(key).or_default();
+        if holders.is_empty() {
+            order.push(key);
+        }
+        holders.push((pid, socket));
+    }
     page.table(&[
-        "Process",
-        "#Descriptor",
+        "Process and descriptor",
         "Family",
+        "Type",
         "Protocol",
         "State",
+        "#Recv-Q",
+        "#Send-Q",
         "Local",
         "Peer",
+        "Notes",
     ]);
-    for (pid, socket) in all.iter().take(ROWS) {
+    for key in order.iter().take(ROWS) {
+        let holders = open.get(key).map_or(&[][..], Vec::as_slice);
+        let Some((_, socket)) = holders.first() else {
+            continue;
+        };
+        let named = holders.iter().take(HOLDERS);
+        let mut named: Vec<String> = named
+            .map(|(pid, socket)| format!("{}: {}", subject.name(*pid), socket.fd))
+            .collect();
+        if let Some(more) = holders.len().checked_sub(HOLDERS).filter(|more| *more > 0) {
+            named.push(format!("and {more} more"));
+        }
         page.raw("<tr>")
-            .cell(&subject.name(*pid))
-            .number_cell(Some(socket.fd.into()));
-        page.cell(&socket.family);
-        let protocol = socket.protocol.as_ref().or(socket.kind.as_ref());
-        page.cell(protocol.map_or("", String::as_str));
+            .cell(&named.join(", "))
+            .cell(&socket.family);
+        page.cell(socket.kind.as_deref().unwrap_or(""));
+        page.cell(socket.protocol.as_deref().unwrap_or(""));
         page.cell(socket.state.as_deref().unwrap_or(""));
+        page.number_cell(socket.recv_queue)
+            .number_cell(socket.send_queue);
         page.cell(&address(socket.src_addr.as_ref(), socket.src_port));
-        page.cell(&peer(subject, socket)).raw("</tr>\n");
+        page.cell(&peer(subject, socket))
+            .cell(&notes(socket))
+            .raw("</tr>\n");
     }
     page.end_table();
-    page.left_out(all.len().saturating_sub(ROWS), "sockets");
+    page.left_out(order.len().saturating_sub(ROWS), "sockets");
     Ok(())
 }
 

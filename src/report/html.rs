@@ -4,6 +4,12 @@
 use crate::render::{printable, printable_bytes};
 use crate::text::Text;
 
+/// As many characters of a text are in a cell of a table, and where the pointer rests on it.
+const CELL: usize = 240;
+const TITLE: usize = 5000;
+/// As many members of a long list are shown at once; the others are a click away.
+const UNFOLDED: usize = 40;
+
 /// A name out of a dump; bytes that are not UTF-8 are shown as escapes, as on a terminal.
 pub(super) fn shown(name: &Text) -> String {
     printable_bytes(name.as_bytes())
@@ -56,9 +62,15 @@ impl Html {
         self
     }
 
-    /// A cell of a table.
+    /// A cell of a table; of a long text its beginning, and all of it where the pointer rests.
     pub(super) fn cell(&mut self, text: &str) -> &mut Self {
-        self.raw("<td>").text(text).raw("</td>")
+        if text.chars().nth(CELL).is_none() {
+            return self.raw("<td>").text(text).raw("</td>");
+        }
+        self.raw("<td title=\"")
+            .text(&short(text, TITLE))
+            .raw("\">");
+        self.text(&short(text, CELL)).raw("</td>")
     }
 
     /// A cell with a number, or with nothing.
@@ -97,8 +109,63 @@ impl Html {
         self
     }
 
+    /// A list of so many members.
+    pub(super) fn fold(&self, count: usize, what: &'static str) -> Fold {
+        Fold::inside("", "", count, what)
+    }
+
     pub(super) fn into_string(self) -> String {
         self.0
+    }
+}
+
+/// A list whose later members are folded away, when there are many.
+pub(super) struct Fold {
+    /// What is open where the list is, and what opens it again.
+    close: &'static str,
+    open: &'static str,
+    count: usize,
+    done: usize,
+    what: &'static str,
+}
+
+impl Fold {
+    pub(super) fn inside(
+        close: &'static str,
+        open: &'static str,
+        count: usize,
+        what: &'static str,
+    ) -> Self {
+        Fold {
+            close,
+            open,
+            count,
+            done: 0,
+            what,
+        }
+    }
+
+    /// Before each member.
+    pub(super) fn next(&mut self, page: &mut Html) {
+        // A fold for a few more would take as much room as they.
+        if self.done == UNFOLDED && self.count > UNFOLDED + UNFOLDED / 4 {
+            page.raw(self.close)
+                .raw("<details class=fold><summary>")
+                .number((self.count - UNFOLDED) as u64);
+            page.raw(" more ")
+                .raw(self.what)
+                .raw("</summary>\n")
+                .raw(self.open);
+            self.count = 0;
+        }
+        self.done += 1;
+    }
+
+    /// Behind the last.
+    pub(super) fn end(self, page: &mut Html) {
+        if self.count == 0 && self.done > UNFOLDED {
+            page.raw("</details>\n");
+        }
     }
 }
 

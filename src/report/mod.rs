@@ -12,6 +12,7 @@ mod html;
 mod memory;
 mod overview;
 mod processes;
+mod space;
 mod surroundings;
 
 use once_cell::unsync::OnceCell;

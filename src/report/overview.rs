@@ -62,10 +62,16 @@ pub(super) fn head(page: &mut Html, subject: &Subject<'_>, memory: &Tasks) {
     fact("Processes", &subject.processes.len().to_string());
     fact("Threads", &threads.to_string());
     if memory.is_known() {
-        fact("Memory mapped", &bytes(memory.mapped()));
-        fact("Pages in the dump, of all tasks", &bytes(memory.here()));
-        if memory.in_parent() > 0 {
-            fact("Pages in pre-dumps", &bytes(memory.in_parent()));
+        fact("Memory mapped, of all tasks", &bytes(memory.mapped()));
+        let pages = memory.pages();
+        let here = bytes(pages.here);
+        if memory.lacks_pages() {
+            fact("Pages of the dump, not all of them here", &here);
+        } else {
+            fact("Pages in the dump", &here);
+        }
+        if pages.in_parent > 0 {
+            fact("Pages in pre-dumps", &bytes(pages.in_parent));
         }
     } else {
         fact("Memory", "unknown");
@@ -78,7 +84,7 @@ pub(super) fn head(page: &mut Html, subject: &Subject<'_>, memory: &Tasks) {
         fact("Files of the checkpoint", &bytes(size));
     }
     if let Some(uptime) = uptime(checkpoint) {
-        fact("Uptime of the host", &duration(uptime));
+        fact("The host had been up for", &duration(uptime));
     }
     let stats = checkpoint.stats().unwrap_or_default();
     if let Some(dump) = &stats.dump {
@@ -139,7 +145,7 @@ pub(super) fn findings(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
 pub(super) fn statistics(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
     let stats = subject.checkpoint.stats()?;
     if let Some(dump) = &stats.dump {
-        page.raw("<h3>Dump</h3>\n");
+        page.raw("<h3>Dump</h3>\n<div class=wide>\n");
         bars(
             page,
             &[
@@ -164,9 +170,10 @@ pub(super) fn statistics(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
             ],
             |count| count.to_string(),
         );
+        page.raw("</div>\n");
     }
     if let Some(restore) = &stats.restore {
-        page.raw("<h3>Restore</h3>\n");
+        page.raw("<h3>Restore</h3>\n<div class=wide>\n");
         bars(
             page,
             &[
@@ -188,6 +195,7 @@ pub(super) fn statistics(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
             ],
             |count| count.to_string(),
         );
+        page.raw("</div>\n");
     }
     if stats.dump.is_none() && stats.restore.is_none() {
         page.raw("<p class=note>The checkpoint has no statistics.</p>\n");
@@ -214,13 +222,17 @@ fn bars(page: &mut Html, rows: &[(&'static str, u64, &'static str)], unit: fn(u6
             .length(top + 12.0)
             .raw(" text-anchor=end>")
             .raw(name);
-        page.raw("</text><rect class=")
-            .raw(class)
-            .raw(" x=175 y=")
-            .length(top);
-        page.raw(" height=16 width=")
-            .length(width.max(1.0))
-            .raw(" /><text class=quiet x=");
+        page.raw("</text>");
+        if *value > 0 {
+            page.raw("<rect class=")
+                .raw(class)
+                .raw(" x=175 y=")
+                .length(top);
+            page.raw(" height=16 width=")
+                .length(width.max(1.0))
+                .raw(" />");
+        }
+        page.raw("<text class=quiet x=");
         page.length(width + 182.0)
             .raw(" y=")
             .length(top + 12.0)

@@ -1,7 +1,7 @@
 //! The process tree.
 
 use super::Subject;
-use super::html::{Html, shown};
+use super::html::{Fold, Html, shown};
 use crate::error::Result;
 use crate::explore::TaskState;
 
@@ -13,8 +13,11 @@ const LINE: usize = 300;
 const DEPTH: usize = 30;
 
 pub(super) fn tree(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
+    let shown_ones = subject.processes.len().min(PROCESSES);
     page.raw("<ul class=tree>\n");
+    let mut fold = Fold::inside("</ul>", "<ul class=tree>", shown_ones, "processes");
     for (depth, process) in subject.processes.iter().take(PROCESSES) {
+        fold.next(page);
         page.raw("<li style=\"padding-left:")
             .number((*depth).min(DEPTH) as u64 * 2);
         page.raw("ch\">").number(process.pid).raw(" <b>");
@@ -44,6 +47,7 @@ pub(super) fn tree(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
         page.raw("</li>\n");
     }
     page.raw("</ul>\n");
+    fold.end(page);
     page.left_out(
         subject.processes.len().saturating_sub(PROCESSES),
         "processes",

@@ -3,7 +3,7 @@
 use super::Subject;
 use super::html::{Html, shown};
 use crate::error::Result;
-use crate::render::explore::contents;
+use crate::render::explore::{contents, mount_notes};
 
 /// As many rows of a table are shown.
 const ROWS: usize = 500;
@@ -46,13 +46,18 @@ pub(super) fn mounts(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
         page.raw("<h3>Namespace ")
             .number(namespace.mnt_ns_id)
             .raw("</h3>\n");
-        page.table(&["#Id", "#In", "Where", "Type", "Source", "Root", "Flags"]);
+        page.table(&[
+            "#Id", "#On", "Device", "Where", "Type", "Source", "Root", "Flags", "Options", "Notes",
+        ]);
         for mount in namespace.mounts.iter().take(ROWS) {
             page.raw("<tr>").number_cell(Some(mount.mnt_id.into()));
             page.number_cell(Some(mount.parent_mnt_id.into()));
-            page.cell(&shown(&mount.mountpoint)).cell(&mount.fstype);
-            page.cell(&shown(&mount.source)).cell(&shown(&mount.root));
-            page.cell(&mount.flags.join(" ")).raw("</tr>\n");
+            page.cell(&mount.device).cell(&shown(&mount.mountpoint));
+            page.cell(&mount.fstype).cell(&shown(&mount.source));
+            page.cell(&shown(&mount.root)).cell(&mount.flags.join(", "));
+            page.cell(&shown(&mount.options))
+                .cell(&mount_notes(mount))
+                .raw("</tr>\n");
         }
         page.end_table();
         page.left_out(namespace.mounts.len().saturating_sub(ROWS), "mounts");

@@ -122,6 +122,19 @@ fn dumps_of_old_crius_have_all_tables() {
 }
 
 #[test]
+fn who_has_the_other_end_of_a_socket_need_not_be_below_the_task_that_is_asked_about() {
+    // As for all tasks: task 13 inherited its sockets, as six others did.
+    let line = |args: &[&str]| {
+        let text = crit(args, b"").text();
+        let line = text.lines().find(|line| line.starts_with(" 13  23 "));
+        line.unwrap().to_owned()
+    };
+    let one = line(&["x", "full-ns", "sk", "-p", "13"]);
+    assert!(one.contains("peer 1/24 6/24 and 5 more"), "{one}");
+    assert_eq!(one, line(&["x", "full-ns", "sk"]));
+}
+
+#[test]
 fn sockets_have_addresses_queues_peers_and_states() {
     let json = crit(&["x", "sockets", "sk", "--json"], b"").quiet().json();
     let sockets = json[0]["sockets"].as_array().unwrap();

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::explore::{
-    Mounts, Namespace, Namespaces, Peer, Socket, TaskSockets, TaskThreads, TaskTimers,
+    Mount, Mounts, Namespace, Namespaces, Peer, Socket, TaskSockets, TaskThreads, TaskTimers,
 };
 use crate::render::{Table, duration, printable_bytes};
 use crate::text::Text;
@@ -65,7 +65,7 @@ pub(crate) fn address(name: Option<&Text>, port: Option<u32>) -> String {
 }
 
 /// What the other columns have no room for.
-fn notes(socket: &Socket) -> String {
+pub(crate) fn notes(socket: &Socket) -> String {
     let mut notes = Vec::new();
     if let Some(backlog) = socket.backlog {
         notes.push(format!("backlog {backlog}"));
@@ -150,6 +150,17 @@ pub(crate) fn threads(tasks: &[TaskThreads]) -> String {
     table.text()
 }
 
+/// Peer groups of a mount, and what else its columns have no room for.
+pub(crate) fn mount_notes(mount: &Mount) -> String {
+    let mut notes = Vec::new();
+    notes.extend(mount.shared_id.map(|id| format!("shared {id}")));
+    notes.extend(mount.master_id.map(|id| format!("slave of {id}")));
+    let key = mount.ext_key.as_ref();
+    notes.extend(key.map(|key| format!("external {}", text(Some(key)))));
+    notes.extend(mount.deleted.then(|| "deleted".to_owned()));
+    notes.join(", ")
+}
+
 pub(crate) fn mounts(mounts: &Mounts) -> String {
     let mut out = String::new();
     for namespace in &mounts.namespaces {
@@ -167,16 +178,6 @@ pub(crate) fn mounts(mounts: &Mounts) -> String {
             "NOTES",
         ]);
         for mount in &namespace.mounts {
-            let mut notes = Vec::new();
-            notes.extend(mount.shared_id.map(|id| format!("shared {id}")));
-            notes.extend(mount.master_id.map(|id| format!("slave of {id}")));
-            notes.extend(
-                mount
-                    .ext_key
-                    .as_ref()
-                    .map(|key| format!("external {}", text(Some(key)))),
-            );
-            notes.extend(mount.deleted.then(|| "deleted".to_owned()));
             table.row([
                 mount.mnt_id.to_string(),
                 mount.parent_mnt_id.to_string(),
@@ -187,7 +188,7 @@ pub(crate) fn mounts(mounts: &Mounts) -> String {
                 text(Some(&mount.root)),
                 list(&mount.flags),
                 text(Some(&mount.options)),
-                notes.join(", "),
+                mount_notes(mount),
             ]);
         }
         out.push_str(&table.text());
