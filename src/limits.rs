@@ -82,6 +82,9 @@ pub const MEMBER_HEADER: u64 = 1 << 20;
 /// How deep directories of a checkpoint are looked into.
 pub const MEMBER_DEPTH: usize = 32;
 
+/// How many bytes behind the end of an archive that is not packed are looked at: zeros that fill up a record.
+pub const ARCHIVE_END: u64 = 16 << 20;
+
 /// How many bytes a packed archive may unpack to, unless that is less than [`ARCHIVE_RATIO`] times its size.
 pub const ARCHIVE_UNPACKED: u64 = 64 << 30;
 

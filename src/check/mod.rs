@@ -117,12 +117,12 @@ pub fn check(checkpoint: &Checkpoint) -> Result<Report> {
         findings: RefCell::default(),
         damaged: RefCell::default(),
     };
-    let gaps = checkpoint.gaps()?;
-    for loss in &gaps.losses {
-        checker.error("", (), loss.message.as_str());
+    for loss in checkpoint.losses()? {
+        checker.error("", (), loss.message);
     }
-    if !gaps.elsewhere.is_empty() {
-        let folders = checkpoint.name_folders(&gaps.elsewhere);
+    let elsewhere = checkpoint.folders_elsewhere();
+    if !elsewhere.is_empty() {
+        let folders = checkpoint.name_folders(&elsewhere);
         checker.warning("", (), format!("images in {folders} are not looked at"));
     }
     let images = images::check(&checker, &names);

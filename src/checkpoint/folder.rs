@@ -68,24 +68,21 @@ impl Folder {
         prefix: &[u8],
         depth: usize,
         found: &mut Vec<Member>,
-    ) -> io::Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
+    ) -> Result<()> {
+        let located = |error: io::Error| Error::from(error).in_file(folder.display().to_string());
+        for entry in fs::read_dir(folder).map_err(located)? {
+            let entry = entry.map_err(located)?;
             let mut name = prefix.to_vec();
             name.extend_from_slice(entry.file_name().as_bytes());
-            let metadata = entry.metadata()?;
-            let kind = if metadata.is_dir() {
-                MemberKind::Directory
-            } else if metadata.is_symlink() {
-                let target = fs::read_link(entry.path())?;
-                MemberKind::Link(Text::from(target.as_os_str().as_bytes()))
-            } else if metadata.is_file() {
-                MemberKind::File
-            } else {
-                MemberKind::Special
+            let metadata = match entry.metadata() {
+                // It went away since its name was read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                metadata => metadata.map_err(located)?,
             };
+            let kind = kind_of(&entry.path(), metadata.file_type());
             if found.len() >= MEMBERS {
-                return Err(io::Error::other(format!("more than {MEMBERS} files")));
+                let what = format!("more than {MEMBERS} files");
+                return Err(Error::new(ErrorKind::Limit(what)).in_file(self.label("")));
             }
             let inner = (kind == MemberKind::Directory && depth < MEMBER_DEPTH).then(|| {
                 let mut inner = name.clone();
@@ -111,6 +108,19 @@ impl Folder {
     }
 }
 
+fn kind_of(path: &Path, kind: fs::FileType) -> MemberKind {
+    if kind.is_dir() {
+        MemberKind::Directory
+    } else if kind.is_symlink() {
+        let target = fs::read_link(path).unwrap_or_default();
+        MemberKind::Link(Text::from(target.as_os_str().as_bytes()))
+    } else if kind.is_file() {
+        MemberKind::File
+    } else {
+        MemberKind::Special
+    }
+}
+
 /// Not there, or there is no way to it: its links lead nowhere, or back to themselves.
 fn is_absence(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
@@ -124,9 +134,25 @@ impl Store for Folder {
     fn members(&self, folder: &str) -> Result<Vec<Member>> {
         let mut found = Vec::new();
         let root = self.resolved.join(folder);
-        self.walk(&root, folder.as_bytes(), 0, &mut found)
-            .map_err(|e| Error::from(e).in_file(self.label(folder)))?;
+        self.walk(&root, folder.as_bytes(), 0, &mut found)?;
         found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    fn names(&self, folder: &str) -> Result<Vec<(Text, MemberKind)>> {
+        let located = |error: io::Error| Error::from(error).in_file(self.label(folder));
+        let mut found = Vec::new();
+        for entry in fs::read_dir(self.resolved.join(folder)).map_err(located)? {
+            let entry = entry.map_err(located)?;
+            if found.len() >= MEMBERS {
+                let what = format!("more than {MEMBERS} files");
+                return Err(Error::new(ErrorKind::Limit(what)).in_file(self.label(folder)));
+            }
+            let mut name = folder.as_bytes().to_vec();
+            name.extend_from_slice(entry.file_name().as_bytes());
+            let kind = entry.file_type().map_err(located)?;
+            found.push((name.into(), kind_of(&entry.path(), kind)));
+        }
         Ok(found)
     }
 

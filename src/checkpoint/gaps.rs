@@ -1,84 +1,124 @@
 //! What of a directory or an archive is not read, whatever is asked: who looks for something has to
 //! know that it may be there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Arc;
 
 use super::{Checkpoint, MemberKind};
 use crate::error::{Error, ErrorKind, Location, Result, Warning};
+use crate::text::Text;
 
 /// As many folders are named.
 const FOLDERS: usize = 3;
 
-/// What a walk through the names of a checkpoint finds besides its images.
-#[derive(Default)]
-pub(crate) struct Gaps {
-    pub(crate) losses: Vec<Warning>,
-    /// The folders with images that are not this checkpoint's, and how many.
-    pub(crate) elsewhere: BTreeMap<String, usize>,
-    /// Whether it has images of its own.
-    pub(crate) has_images: bool,
-}
-
 impl Checkpoint {
     /// What is missing of the checkpoint: what stood behind the place where its archive breaks off,
-    /// and images that can't be asked for because their names are not UTF-8. Each could hold anything,
-    /// so that whatever is said of this checkpoint is said of a part of it.
+    /// and images that can't be asked for, because their names are not UTF-8 or because what has the
+    /// name is no file. Each could hold anything, so that whatever is said of this checkpoint is said
+    /// of a part of it.
     ///
     /// # Errors
     ///
-    /// A directory can't be read.
+    /// The directory can't be read.
     pub fn losses(&self) -> Result<Vec<Warning>> {
-        Ok(self.gaps()?.losses)
-    }
-
-    /// The folders with images that are not those of this checkpoint, each with how many there are:
-    /// other checkpoints in it or beside it. Its pre-dumps are not meant.
-    ///
-    /// # Errors
-    ///
-    /// A directory can't be read.
-    pub fn folders_elsewhere(&self) -> Result<BTreeMap<String, usize>> {
-        Ok(self.gaps()?.elsewhere)
-    }
-
-    pub(crate) fn gaps(&self) -> Result<Gaps> {
-        let mut gaps = Gaps {
-            losses: self.store.losses().to_vec(),
-            ..Gaps::default()
-        };
-        for member in self.members()? {
-            let name = member.name.to_string_lossy();
-            let end = name.rfind('/').map_or(0, |slash| slash + 1);
-            let (folder, base) = name.split_at(end);
-            let is_known = self.schema.kinds().by_file_name(base).is_some();
-            if member.kind == MemberKind::Directory || !(is_known || base.ends_with(".img")) {
-                continue;
-            }
-            if folder != self.base {
-                // What has an image's ending may be a disk's.
-                if is_known && base.ends_with(".img") {
-                    *gaps.elsewhere.entry(folder.to_owned()).or_insert(0) += 1;
-                }
-            } else if member.name.as_str().is_some() {
-                gaps.has_images = true;
-            } else {
-                let name = member.name.as_bytes().escape_ascii();
-                gaps.losses.push(Warning {
+        let mut losses = self.store.losses().to_vec();
+        // Of members that stand twice, the last counts.
+        let names: BTreeMap<Text, MemberKind> = self.store.names(&self.base)?.into_iter().collect();
+        for (name, kind) in &names {
+            if let Some(why) = self.why_not_read(name, kind) {
+                losses.push(Warning {
                     at: Location {
                         file: Some(self.name.clone()),
                         ..Location::default()
                     },
-                    message: format!("the image {name} is not read: its name is not UTF-8"),
+                    message: format!("{} is not read: {why}", printed(name)),
                 });
             }
         }
-        if !gaps.elsewhere.is_empty() {
-            let parents = self.folders_of_parents();
-            gaps.elsewhere.retain(|folder, _| !parents.contains(folder));
+        Ok(losses)
+    }
+
+    /// Why a member of the folder of images that has the name of an image can't be read.
+    fn why_not_read(&self, name: &Text, kind: &MemberKind) -> Option<String> {
+        if *kind == MemberKind::Directory && name.as_str().is_none() {
+            return None;
         }
-        Ok(gaps)
+        let Some(whole) = name.as_str() else {
+            return Some("its name is not UTF-8".to_owned());
+        };
+        let base = whole.strip_prefix(&self.base)?;
+        if !self.is_image_name(base) {
+            return None;
+        }
+        match kind {
+            MemberKind::File => None,
+            MemberKind::Link(target) if self.is_archive() => {
+                let target = printed(target);
+                Some(format!(
+                    "a link to {target}, and none in an archive is followed"
+                ))
+            }
+            MemberKind::Link(target) => match self.size(base) {
+                Ok(None) => Some(format!("a link to {}, where no file is", printed(target))),
+                _ => None,
+            },
+            MemberKind::HardLink(target) => Some(format!(
+                "another name for {}, which is not looked up",
+                printed(target)
+            )),
+            MemberKind::Directory => Some("a directory".to_owned()),
+            MemberKind::Special if self.is_archive() => Some("no plain file".to_owned()),
+            MemberKind::Special => Some("a device, a FIFO or a socket".to_owned()),
+        }
+    }
+
+    fn is_image_name(&self, name: &str) -> bool {
+        name.ends_with(".img") || self.schema.kinds().by_file_name(name).is_some()
+    }
+
+    /// The folders with images that are not those of this checkpoint: other checkpoints in it or beside
+    /// it. Its pre-dumps are not meant. In a directory only the folders in it and beside its images are
+    /// looked at, not what is below them.
+    #[must_use]
+    pub fn folders_elsewhere(&self) -> Vec<String> {
+        let mut folders = BTreeSet::new();
+        let mut look_at = |names: Vec<(Text, MemberKind)>| {
+            for (name, kind) in names {
+                let Some((folder, base)) = name.as_str().map(split) else {
+                    continue;
+                };
+                // What has an image's ending may be a disk's.
+                let is_known =
+                    base.ends_with(".img") && self.schema.kinds().by_file_name(base).is_some();
+                if folder != self.base && is_known && kind != MemberKind::Directory {
+                    folders.insert(folder.to_owned());
+                }
+            }
+        };
+        if self.is_archive() {
+            let members = self.members().unwrap_or_default().into_iter();
+            look_at(members.map(|member| (member.name, member.kind)).collect());
+        } else {
+            let tops = BTreeSet::from(["", &self.base]);
+            for top in tops {
+                let names = self.store.names(top).unwrap_or_default();
+                let inner = names
+                    .iter()
+                    .filter(|(_, kind)| *kind == MemberKind::Directory);
+                for (inner, _) in inner.filter(|(name, _)| name.as_str().is_some()) {
+                    // What can't be looked into is nothing of this checkpoint's.
+                    let names = self.store.names(&format!("{inner}/"));
+                    look_at(names.unwrap_or_default());
+                }
+                look_at(names);
+            }
+        }
+        if !folders.is_empty() {
+            let parents = self.folders_of_parents();
+            folders.retain(|folder| !parents.contains(folder));
+        }
+        folders.into_iter().collect()
     }
 
     /// The folders of its pre-dumps that are inside the same directory or archive.
@@ -100,11 +140,13 @@ impl Checkpoint {
     }
 
     /// These folders in words.
-    pub(crate) fn name_folders(&self, folders: &BTreeMap<String, usize>) -> String {
-        let mut names: Vec<String> = folders
-            .keys()
-            .take(FOLDERS)
-            .map(|name| self.folder(name))
+    pub(crate) fn name_folders(&self, folders: &[String]) -> String {
+        let named = folders.iter().take(FOLDERS);
+        let mut names: Vec<String> = named
+            .map(|name| match name.strip_suffix('/') {
+                None => format!("{} itself", self.name),
+                Some(name) => self.store.label(name),
+            })
             .collect();
         let more = folders.len() - names.len();
         if more > 0 {
@@ -117,7 +159,7 @@ impl Checkpoint {
     pub(crate) fn no_images(&self) -> Error {
         let what = "no image is in it".to_owned();
         let error = Error::new(ErrorKind::NotACheckpoint(what)).in_file(self.name());
-        let elsewhere = self.gaps().map(|gaps| gaps.elsewhere).unwrap_or_default();
+        let elsewhere = self.folders_elsewhere();
         if elsewhere.is_empty() {
             return error;
         }
@@ -127,10 +169,17 @@ impl Checkpoint {
             false => format!("images are in {folders}: give one of them"),
         })
     }
+}
 
-    /// A folder as it can be named on a command line.
-    fn folder(&self, name: &str) -> String {
-        let label = self.store.label(name);
-        label.strip_suffix('/').unwrap_or(&label).to_owned()
+/// The folder of a name, with its slash, and what is behind.
+fn split(name: &str) -> (&str, &str) {
+    name.split_at(name.rfind('/').map_or(0, |slash| slash + 1))
+}
+
+/// A name, with escapes for bytes that are not UTF-8.
+fn printed(name: &Text) -> String {
+    match name.as_str() {
+        Some(name) => name.to_owned(),
+        None => name.as_bytes().escape_ascii().to_string(),
     }
 }

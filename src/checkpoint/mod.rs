@@ -168,16 +168,12 @@ impl Checkpoint {
     /// The directory can't be read.
     pub fn image_names(&self) -> Result<Vec<String>> {
         let mut names = BTreeMap::new();
-        for member in self.store.members(&self.base)? {
-            let name = member
-                .name
-                .as_str()
-                .and_then(|name| name.strip_prefix(&self.base));
-            let Some(name) = name.filter(|name| !name.contains('/')) else {
+        for (name, kind) in self.store.names(&self.base)? {
+            let Some(name) = name.as_str().and_then(|name| name.strip_prefix(&self.base)) else {
                 continue;
             };
             // What CRIU opens through a link is an image as well.
-            let is_file = match member.kind {
+            let is_file = match kind {
                 MemberKind::File => true,
                 // Where it can't be known, who reads it is told why.
                 MemberKind::Link(_) => self.size(name).map_or(true, |size| size.is_some()),

@@ -3,13 +3,17 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use super::member::{Member, RandomAccess};
+use super::member::{Member, MemberKind, RandomAccess};
 use crate::error::{Result, Warning};
+use crate::text::Text;
 
 /// A directory or an archive. Names are those of [`Member::name`].
 pub(super) trait Store: Send + Sync {
     /// Everything in it (of a directory: what is in the sub-directory `folder`, and below).
     fn members(&self, folder: &str) -> Result<Vec<Member>>;
+
+    /// What stands in a folder, not what is below that: by whole names, in no order.
+    fn names(&self, folder: &str) -> Result<Vec<(Text, MemberKind)>>;
 
     /// The member of this name.
     fn find(&self, name: &str) -> Result<Option<Member>>;

@@ -31,7 +31,7 @@ impl Backup {
         let from = |error: std::io::Error| Error::from(error).in_file(image.display().to_string());
         let mut source = File::open(image).map_err(from)?;
         let permissions = source.metadata().map_err(from)?.permissions();
-        let mut output = Output::open_inside(&name)?;
+        let mut output = Output::open_own(&name)?;
         let copied = std::io::copy(&mut source, &mut output);
         copied.map_err(|error| output.error(error))?;
         if let Some(file) = output.file() {

@@ -1,18 +1,20 @@
 //! `crit check`: whether checkpoints are sound.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 use serde::Serialize;
 
+use super::messages::report;
 use super::options::{Json, SchemaArgs};
 use super::output::print_marked;
 use super::progress::Progress;
-use super::source;
+use super::{folder, source};
 use crate::check::{Report, Severity, check};
 use crate::error::Result;
 use crate::render::printable;
+use crate::schema::Schema;
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Check {
@@ -35,21 +37,36 @@ pub(super) fn run(args: &Check, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
     let mut all = Vec::new();
     let progress = Progress::waiting("checking");
-    for path in &args.checkpoints {
-        let checkpoint = source::checked(&schema, path)?;
-        all.push(Checked {
-            checkpoint: checkpoint.name().to_owned(),
-            report: check(&checkpoint)?,
-        });
+    let (paths, mut failed) = folder::expand(&args.checkpoints);
+    for path in &paths {
+        match checked(&schema, path) {
+            Ok(checked) => all.push(checked),
+            // One that can't be looked at does not keep the others from being.
+            Err(error) => {
+                report(&error);
+                failed = true;
+            }
+        }
     }
     drop(progress);
+    if all.is_empty() {
+        return Ok(ExitCode::from(2));
+    }
     print_marked(args.json.json.then_some(&all), || {
         all.iter().map(text).collect()
     })?;
     let errors = all
         .iter()
         .any(|checked| checked.report.count(Severity::Error) > 0);
-    Ok(ExitCode::from(u8::from(errors)))
+    Ok(ExitCode::from(if failed { 2 } else { u8::from(errors) }))
+}
+
+fn checked(schema: &Schema, path: &Path) -> Result<Checked> {
+    let checkpoint = source::checked(schema, path)?;
+    Ok(Checked {
+        checkpoint: checkpoint.name().to_owned(),
+        report: check(&checkpoint)?,
+    })
 }
 
 fn text(checked: &Checked) -> String {

@@ -146,7 +146,7 @@ fn write(
     }
     let core = CoreDump::new(checkpoint, task, &memory)?;
     let path = args.output.join(format!("core.{}", task.pid));
-    let mut output = Output::open_inside(&path)?;
+    let mut output = Output::open_own(&path)?;
     let result = match output.file() {
         Some(file) => {
             // It holds all that the task had in memory: nobody else's business, as the kernel has it.

@@ -9,7 +9,7 @@ use super::messages::report;
 use super::options::{SchemaArgs, path};
 use super::output::Output;
 use super::progress::{Progress, is_silent};
-use super::source;
+use super::{folder, source};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::json::{DecodeOptions, decode_lines};
@@ -43,18 +43,9 @@ pub(super) fn run(args: &Export, source: &SchemaArgs) -> Result<ExitCode> {
     for magic in &args.magic {
         schema.kind(magic)?;
     }
-    let mut failed = false;
-    let mut paths = Vec::new();
-    for path in &args.checkpoints {
-        match source::inside(path) {
-            Ok(Some(inside)) if !inside.is_empty() => paths.extend(inside),
-            // A folder without any is said to be no checkpoint.
-            Ok(_) => paths.push(path.clone()),
-            Err(error) => {
-                report(&error);
-                failed = true;
-            }
-        }
+    let (paths, mut failed) = folder::expand(&args.checkpoints);
+    for path in &paths {
+        source::spare(path, args.output.as_deref())?;
     }
     let mut output = Output::open(args.output.as_deref())?;
     let progress =

@@ -9,7 +9,7 @@ use super::args::List;
 use super::messages::report;
 use super::options::SchemaArgs;
 use super::output::print;
-use super::source;
+use super::{folder, source};
 use crate::checkpoint::{Container, Listed};
 use crate::error::Result;
 use crate::render::{Table, bytes, explore, printable_bytes};
@@ -37,18 +37,19 @@ struct Row {
 pub(super) fn run(args: &List, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
     let mut paths = Vec::new();
-    let mut folder = false;
+    let mut is_folder = false;
     for path in &args.paths {
-        match source::inside(path)? {
-            Some(checkpoints) => {
-                folder = true;
+        match folder::inside(path) {
+            Ok(Some(checkpoints)) => {
+                is_folder = true;
                 paths.extend(checkpoints);
             }
-            None => paths.push(path.clone()),
+            // What is wrong with it is said when it is opened.
+            Ok(None) | Err(_) => paths.push(path.clone()),
         }
     }
     match paths.as_slice() {
-        [path] if !folder => one(&schema, path, args),
+        [path] if !is_folder => one(&schema, path, args),
         paths => several(&schema, paths, args),
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn run(args: &Man) -> Result<ExitCode> {
 /// The page of a command and those of the commands below it.
 fn write_all(command: &Command, dir: &Path) -> Result<()> {
     let path = dir.join(format!("{}.1", full_name(command)));
-    write(command, Output::open_inside(&path)?)?;
+    write(command, Output::open_own(&path)?)?;
     for below in command.get_subcommands() {
         write_all(below, dir)?;
     }

@@ -13,6 +13,7 @@ mod edit;
 mod encode;
 mod examples;
 mod export;
+mod folder;
 mod get;
 mod info;
 mod input;

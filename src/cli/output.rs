@@ -68,8 +68,18 @@ impl Output {
         Ok(Output { to, name })
     }
 
-    /// Opens a file whose name nobody typed, in a directory that may be hostile: through a link that leads
-    /// out of it, or into what is no file, nothing is written.
+    /// Opens a file whose name is of this program's making, in a directory that may be hostile: where a
+    /// link or what is no file has the name, nothing is written.
+    pub(super) fn open_own(path: &Path) -> Result<Self> {
+        if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
+            let error = io::Error::other("a link: nothing is written through it");
+            return Err(Error::writing(error).in_file(path.display().to_string()));
+        }
+        Self::open_inside(path)
+    }
+
+    /// Opens an image of a directory that may be hostile: through a link that leads out of it, or into
+    /// what is no file, nothing is written.
     pub(super) fn open_inside(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let to = match fs::symlink_metadata(path) {

@@ -8,12 +8,13 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 use serde::Serialize;
 
+use super::messages::report;
 use super::options::{Json, SchemaArgs};
 use super::output::print;
 use super::progress::Progress;
-use super::source;
+use super::{folder, source};
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::json::recode;
 use crate::parallel::in_parallel;
 use crate::render::{bytes, printable};
@@ -58,12 +59,16 @@ struct Job<'a> {
 
 pub(super) fn run(args: &Recode, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
+    let (paths, mut failed) = folder::expand(&args.paths);
     let mut checkpoints = Vec::new();
     let mut jobs = Vec::new();
-    for path in &args.paths {
+    for path in &paths {
         match source::checkpoint(&schema, path) {
             Ok(checkpoint) => checkpoints.push(checkpoint),
-            Err(error) if path.is_dir() => return Err(error),
+            Err(error) if path.is_dir() => {
+                report(&error);
+                failed = true;
+            }
             // A file that is no archive is an image.
             Err(_) => jobs.push(file(path)),
         }
@@ -82,10 +87,12 @@ pub(super) fn run(args: &Recode, source: &SchemaArgs) -> Result<ExitCode> {
     drop(progress);
     let rows: Vec<Row> = rows.into_iter().flatten().collect();
     if rows.is_empty() {
-        let what = "no image is in it".to_owned();
-        return Err(Error::new(ErrorKind::NotACheckpoint(what)));
+        checkpoints
+            .iter()
+            .for_each(|checkpoint| report(&checkpoint.no_images()));
+        return Ok(ExitCode::from(2));
     }
-    let failed = rows.iter().any(|row| row.error.is_some());
+    failed |= rows.iter().any(|row| row.error.is_some());
     let differs = rows.iter().any(Row::differs);
     print(args.json.json.then_some(&rows), || text(&rows))?;
     Ok(match (failed, differs) {
@@ -131,7 +138,6 @@ fn row(schema: &Schema, job: &Job<'_>) -> Option<Row> {
                 row.differs_at = recoded.differs_at;
             }
             Err(error) => match error.kind() {
-                ErrorKind::NotAnImage { .. } => return None,
                 kind if kind.is_of_no_messages(&job.name) => return None,
                 _ => {
                     row.error = Some(error.to_string());

@@ -76,6 +76,9 @@ pub(super) fn run(args: &Replace, source: &SchemaArgs) -> Result<ExitCode> {
         let error = Error::new(ErrorKind::Value(what)).in_file(checkpoint.name());
         return Err(error.with_hint("unpack it, and give the directory"));
     }
+    if checkpoint.images()?.is_empty() {
+        return Err(checkpoint.no_images());
+    }
     // What is not read would keep what is to be replaced.
     if let Some(loss) = checkpoint.losses()?.into_iter().next() {
         return Err(Error::new(ErrorKind::Value(loss.message)).in_file(checkpoint.name()));

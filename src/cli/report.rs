@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use super::args::Report;
+use super::messages::{caution, report};
 use super::options::SchemaArgs;
 use super::output::Output;
 use super::progress::Progress;
@@ -12,14 +13,27 @@ use crate::error::Result;
 
 pub(super) fn run(args: &Report, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
+    source::spare(&args.checkpoint, args.output.as_deref())?;
     let checkpoint = source::checkpoint(&schema, &args.checkpoint)?;
     let progress = Progress::waiting("looking at the checkpoint");
-    let page = crate::report::html(&checkpoint)?;
+    let page = crate::report::page(&checkpoint)?;
     drop(progress);
+    if page.findings > 0 {
+        let errors = if page.findings == 1 {
+            "error"
+        } else {
+            "errors"
+        };
+        let (name, count) = (checkpoint.name(), page.findings);
+        caution(&format!(
+            "{name}: check found {count} {errors}: the page begins with them"
+        ));
+    }
+    page.errors.iter().for_each(report);
     let mut output = Output::open(args.output.as_deref())?;
     output
-        .write_all(page.as_bytes())
+        .write_all(page.html.as_bytes())
         .map_err(|error| output.error(error))?;
     output.commit()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(if page.errors.is_empty() { 0 } else { 2 }))
 }

@@ -1,13 +1,16 @@
 //! Which schema the command works with, and which checkpoint.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use super::messages::{caution, detail, lose, warn};
 use super::options::SchemaArgs;
 use super::progress::Progress;
+use super::{folder, input};
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::schema::Schema;
 
 /// The schema that the options ask for.
@@ -51,18 +54,43 @@ fn descriptor_set(path: &Path) -> Result<Schema> {
 /// Opens a checkpoint, and says what is wrong with it. Large packed archives are read once for this.
 pub(super) fn checkpoint(schema: &Schema, path: &Path) -> Result<Checkpoint> {
     let checkpoint = listed(schema, path)?;
-    let gaps = checkpoint.gaps()?;
-    if !gaps.has_images && !gaps.elsewhere.is_empty() {
-        return Err(checkpoint.no_images());
-    }
-    if !gaps.elsewhere.is_empty() {
+    let elsewhere = has_images(&checkpoint, path)?;
+    if !elsewhere.is_empty() {
         caution(&format!(
             "{}: images in {} are not looked at",
             checkpoint.name(),
-            checkpoint.name_folders(&gaps.elsewhere)
+            checkpoint.name_folders(&elsewhere)
         ));
     }
     Ok(checkpoint)
+}
+
+/// The folders with images that are not its own; an error when there are no others.
+fn has_images(checkpoint: &Checkpoint, path: &Path) -> Result<Vec<String>> {
+    let elsewhere = checkpoint.folders_elsewhere();
+    if !checkpoint.images()?.is_empty() {
+        return Ok(elsewhere);
+    }
+    if !elsewhere.is_empty() {
+        return Err(checkpoint.no_images());
+    }
+    let inside = folder::inside(path)?.unwrap_or_default();
+    if inside.is_empty() {
+        return Ok(elsewhere);
+    }
+    let named: Vec<String> = inside
+        .iter()
+        .take(3)
+        .map(|path| path.display().to_string())
+        .collect();
+    let more = if inside.len() > named.len() {
+        ", ..."
+    } else {
+        ""
+    };
+    let what = "no image is in it".to_owned();
+    let error = Error::new(ErrorKind::NotACheckpoint(what)).in_file(checkpoint.name());
+    Err(error.with_hint(format!("checkpoints are in it: {}{more}", named.join(", "))))
 }
 
 /// The same, for who wants to know what is in it, be it images or not.
@@ -83,35 +111,35 @@ pub(super) fn checked(schema: &Schema, path: &Path) -> Result<Checkpoint> {
     Ok(checkpoint)
 }
 
-/// The checkpoints in a folder, directories and archives; `None` when the path is no folder, or a
-/// checkpoint itself.
-pub(super) fn inside(path: &Path) -> Result<Option<Vec<PathBuf>>> {
-    let named = |error: std::io::Error| Error::from(error).in_file(path.display().to_string());
-    if !fs::metadata(path).map_err(named)?.is_dir() {
-        return Ok(None);
-    }
-    let mut found = Vec::new();
-    for entry in fs::read_dir(path).map_err(named)? {
-        let entry = entry.map_err(named)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let is_own = ["checkpoint", "pre-checkpoint", "stats-dump"];
-        if name.ends_with(".img") || is_own.contains(&name.as_str()) {
-            return Ok(None);
-        }
-        let is_archive = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst"]
+/// Refuses an output that would take the place of what is read: the archive, or a file that belongs to a
+/// checkpoint's directory.
+pub(super) fn spare(checkpoint: &Path, output: Option<&Path>) -> Result<()> {
+    let Some(output) = output.filter(|output| !input::is_standard(output)) else {
+        return Ok(());
+    };
+    let (Ok(whole), Ok(file)) = (fs::metadata(checkpoint), fs::metadata(output)) else {
+        return Ok(());
+    };
+    let is_of_it = if whole.is_dir() {
+        let name = output
+            .file_name()
+            .map(OsStr::to_string_lossy)
+            .unwrap_or_default();
+        let is_its_own = [".img", ".dump", ".tar"]
             .iter()
-            .any(|ending| name.ends_with(ending));
-        let path = entry.path();
-        let holds = |name: &str| path.join(name).is_file();
-        let is_directory = || {
-            ["inventory.img", "pstree.img", "checkpoint/inventory.img"]
-                .into_iter()
-                .any(holds)
-        };
-        if (is_archive && path.is_file()) || is_directory() {
-            found.push(path);
-        }
+            .any(|ending| name.ends_with(ending))
+            || name.starts_with("stats-");
+        let resolved = |path| fs::canonicalize(path).ok();
+        let inside = resolved(output)
+            .zip(resolved(checkpoint))
+            .is_some_and(|(output, whole)| output.starts_with(whole));
+        file.is_file() && is_its_own && inside
+    } else {
+        (whole.dev(), whole.ino()) == (file.dev(), file.ino())
+    };
+    if is_of_it {
+        let what = "the output would take the place of what is read".to_owned();
+        return Err(Error::new(ErrorKind::Value(what)).in_file(output.display().to_string()));
     }
-    found.sort();
-    Ok(Some(found))
+    Ok(())
 }

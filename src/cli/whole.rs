@@ -95,7 +95,7 @@ fn decode_one(
     let label = checkpoint.label(name);
     let mut reader = checkpoint.image_reader_again(name)?;
     reader.limit_entries(max_entry);
-    let mut output = Output::open_inside(&to.join(format!("{name}{ENDING}")))?;
+    let mut output = Output::open_own(&to.join(format!("{name}{ENDING}")))?;
     let report = json::decode(&mut reader, &mut output, options)
         .map_err(|error| output.locate(error, &label))?;
     output.commit()?;
@@ -115,17 +115,31 @@ pub(super) fn encode(
     let mut total = 0u64;
     for entry in fs::read_dir(dir).map_err(in_dir)? {
         let entry = entry.map_err(in_dir)?;
-        let metadata = fs::metadata(entry.path()).map_err(in_dir)?;
-        if !metadata.is_file() {
-            continue;
-        }
+        let path = entry.path();
         let name = entry.file_name();
-        match name.to_str().and_then(|name| name.strip_suffix(ENDING)) {
-            Some(image) if !image.is_empty() => {
-                total = total.saturating_add(metadata.len());
-                jobs.push((entry.path(), to.join(image)));
+        let name = name.to_string_lossy();
+        let Some(image) = name.strip_suffix(ENDING).filter(|image| !image.is_empty()) else {
+            if !path.is_dir() {
+                tally.foreign.push(name.into_owned());
             }
-            _ => tally.foreign.push(name.to_string_lossy().into_owned()),
+            continue;
+        };
+        let refused = match fs::metadata(&path) {
+            Err(error) => Some(Error::from(error)),
+            Ok(_) if entry.file_name().to_str().is_none() => Some(Error::new(ErrorKind::Value(
+                "its name is not UTF-8".to_owned(),
+            ))),
+            Ok(metadata) if !metadata.is_file() => {
+                Some(Error::new(ErrorKind::Value("it is no file".to_owned())))
+            }
+            Ok(metadata) => {
+                total = total.saturating_add(metadata.len());
+                None
+            }
+        };
+        match refused {
+            None => jobs.push((path, to.join(image))),
+            Some(error) => tally.fail(&error.in_file(path.display().to_string())),
         }
     }
     jobs.sort();
@@ -163,7 +177,7 @@ pub(super) fn encode(
 fn encode_one(schema: &Schema, from: &Path, to: &Path, options: &EncodeOptions) -> Result<()> {
     let input = input::open(Some(from))?;
     let label = input.label().to_owned();
-    let mut output = Output::open_inside(to)?;
+    let mut output = Output::open_own(to)?;
     json::encode(schema, input.data, &mut output, options)
         .map_err(|error| output.locate(error, &label))?;
     output.commit()

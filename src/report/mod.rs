@@ -17,8 +17,9 @@ mod surroundings;
 
 use once_cell::unsync::OnceCell;
 
+use crate::check::{Report, Severity, check};
 use crate::checkpoint::Checkpoint;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::explore::{Explorer, Process, ProcessOptions, Socket, TaskFiles, TaskSockets};
 use html::{Html, shown};
 
@@ -28,11 +29,17 @@ struct Subject<'c> {
     explorer: Explorer<'c>,
     /// The processes one after another as their tree has them, each with its depth, without children.
     processes: Vec<(usize, Process)>,
+    findings: OnceCell<Report>,
     fds: OnceCell<Vec<TaskFiles>>,
     sockets: OnceCell<Vec<TaskSockets>>,
 }
 
 impl Subject<'_> {
+    /// What check finds.
+    fn findings(&self) -> Result<&Report> {
+        self.findings.get_or_try_init(|| check(self.checkpoint))
+    }
+
     /// The open files, which more than one section is about.
     fn fds(&self) -> Result<&[TaskFiles]> {
         self.fds
@@ -62,12 +69,24 @@ impl Subject<'_> {
     }
 }
 
-/// The page, as HTML.
+/// A page, and what it lacks.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Page {
+    /// The page, as HTML.
+    pub html: String,
+    /// How many errors check found, which are on it.
+    pub findings: usize,
+    /// Why sections have no content.
+    pub errors: Vec<Error>,
+}
+
+/// Makes the page.
 ///
 /// # Errors
 ///
-/// The process tree can't be read. What else can't be read is said on the page.
-pub fn html(checkpoint: &Checkpoint) -> Result<String> {
+/// The process tree can't be read. What else can't be read is said on the page as well.
+pub fn page(checkpoint: &Checkpoint) -> Result<Page> {
     let explorer = Explorer::new(checkpoint);
     // Command lines are in the memory, which need not be there.
     let tree = explorer
@@ -77,6 +96,7 @@ pub fn html(checkpoint: &Checkpoint) -> Result<String> {
         checkpoint,
         explorer,
         processes: Vec::new(),
+        findings: OnceCell::new(),
         fds: OnceCell::new(),
         sockets: OnceCell::new(),
     };
@@ -120,6 +140,7 @@ pub fn html(checkpoint: &Checkpoint) -> Result<String> {
             .raw("</a> ");
     }
     page.raw("</nav>\n<main>\n");
+    let mut errors = Vec::new();
     for (id, title, section) in sections {
         page.raw("<section id=")
             .raw(id)
@@ -138,13 +159,20 @@ pub fn html(checkpoint: &Checkpoint) -> Result<String> {
         if let Err(error) = result {
             page.raw("<p class=missing>Not to be had: ");
             page.text(&error.to_string()).raw("</p>\n");
+            errors.push(error);
         }
         page.raw("</section>\n");
     }
     page.raw("</main>\n<footer>Made by <code>crit report</code> ");
     page.raw(env!("CARGO_PKG_VERSION"));
     page.raw(" of criu-images. Nothing on this page is loaded from elsewhere.</footer>\n</body>\n</html>\n");
-    Ok(page.into_string())
+    Ok(Page {
+        html: page.into_string(),
+        findings: subject
+            .findings()
+            .map_or(0, |report| report.count(Severity::Error)),
+        errors,
+    })
 }
 
 /// Takes a tree apart, without recursion: it may be as deep as there are processes.

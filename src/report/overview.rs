@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::Subject;
 use super::html::Html;
 use super::memory::Tasks;
-use crate::check::{Severity, check};
+use crate::check::Severity;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::render::{bytes, duration};
@@ -116,7 +116,7 @@ fn uptime(checkpoint: &Checkpoint) -> Option<u64> {
 
 /// What `crit check` has to say.
 pub(super) fn findings(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
-    let report = check(subject.checkpoint)?;
+    let report = subject.findings()?;
     if report.findings.is_empty() {
         page.raw("<p class=good>Nothing: ")
             .number(report.images)

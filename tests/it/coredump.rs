@@ -553,14 +553,16 @@ fn a_core_is_written_through_no_link_and_into_no_device_or_fifo() {
     let file = victim.path().join("victim");
     fs::write(&file, "as it was").unwrap();
     let core = dump.path().join("core.100");
-    for target in [file.as_path(), Path::new("/dev/null"), Path::new("nowhere")] {
+    for target in [
+        file.as_path(),
+        Path::new("/dev/null"),
+        Path::new("nowhere"),
+        Path::new("pages-1.img"),
+    ] {
         std::os::unix::fs::symlink(target, &core).unwrap();
         let run = crit_in(dump.path(), &["coredump"], b"");
         assert_eq!(run.code, 2, "{target:?}");
-        assert!(
-            run.stderr
-                .contains("a link out of the directory: nothing is written through it")
-        );
+        assert!(run.stderr.contains("a link: nothing is written through it"));
         assert!(fs::symlink_metadata(&core).unwrap().is_symlink());
         fs::remove_file(&core).unwrap();
     }

@@ -73,7 +73,7 @@ fn an_image_whose_name_is_not_utf8_is_named_wherever_images_are_read() {
         assert_eq!(run.code, 2, "{args:?}");
         assert!(
             run.stderr
-                .contains(r"the image core-\xff.img is not read: its name is not UTF-8"),
+                .contains(r"core-\xff.img is not read: its name is not UTF-8"),
             "{}",
             run.stderr
         );
@@ -117,13 +117,20 @@ fn a_folder_of_checkpoints_is_exported_and_listed_and_elsewhere_the_hint_names_t
             run.text()
         );
     }
+    let lines = crit(&["check", "predump"], b"");
+    assert_eq!(lines.text().matches(" images, ").count(), 3);
+    assert!(
+        crit(&["recode", "predump"], b"")
+            .quiet()
+            .text()
+            .contains(" images come back")
+    );
     let lines = crit(&["export", "predump", "--magic", "INVENTORY"], b"").quiet();
     assert_eq!(lines.text().lines().count(), 3);
     for command in [
         &["x", "predump", "ps"][..],
         &["stats", "predump"],
-        &["check", "predump"],
-        &["recode", "predump"],
+        &["report", "predump"],
         &["mem", "predump"],
     ] {
         let run = crit(command, b"");
@@ -140,7 +147,186 @@ fn a_folder_of_checkpoints_is_exported_and_listed_and_elsewhere_the_hint_names_t
 fn links_that_lead_to_themselves_do_not_keep_the_images_from_being_read() {
     let dump = copy_of("simple");
     symlink("loop", dump.path().join("loop")).unwrap();
-    symlink("core-7.img", dump.path().join("core-7.img")).unwrap();
     crit_in(dump.path(), &["export", ".", "-o", "lines"], b"").quiet();
     crit_in(dump.path(), &["recode", "."], b"").quiet();
+    for (name, target, why) in [
+        (
+            "core-7.img",
+            "core-7.img",
+            "a link to core-7.img, where no file is",
+        ),
+        (
+            "core-8.img",
+            "nowhere",
+            "a link to nowhere, where no file is",
+        ),
+    ] {
+        symlink(target, dump.path().join(name)).unwrap();
+        let run = crit_in(dump.path(), &["-q", "recode", "."], b"");
+        assert_eq!(run.code, 2);
+        assert!(
+            run.stderr.contains(&format!("{name} is not read: {why}")),
+            "{}",
+            run.stderr
+        );
+        assert!(run.text().contains("15 of 15 images"), "{}", run.text());
+    }
+    fs::create_dir(dump.path().join("core-9.img")).unwrap();
+    let run = crit_in(dump.path(), &["check", "."], b"");
+    assert_eq!(run.code, 1);
+    assert!(
+        run.text()
+            .contains("error: core-9.img is not read: a directory"),
+        "{}",
+        run.text()
+    );
+}
+
+#[test]
+fn what_is_beside_the_images_and_can_not_be_looked_into_does_not_keep_them_from_being_read() {
+    // As in an OCI bundle: more files than anyone walks through, and no way into some.
+    let bundle = fresh_dir();
+    let dump = copy_of("simple");
+    fs::rename(dump.path(), bundle.path().join("checkpoint")).unwrap();
+    fs::create_dir_all(bundle.path().join("rootfs/var/lib")).unwrap();
+    fs::write(bundle.path().join("rootfs/disk.img"), b"a disk").unwrap();
+    for args in [
+        &["x", ".", "ps"][..],
+        &["recode", "."],
+        &["stats", "."],
+        &["export", ".", "-o", "x"],
+    ] {
+        crit_in(bundle.path(), args, b"").quiet();
+    }
+    fs::create_dir(dump.path()).unwrap();
+}
+
+#[test]
+fn a_command_that_reads_does_not_write_over_what_it_reads() {
+    let dump = copy_of("simple");
+    let dir = fresh_dir();
+    let tar = std::process::Command::new("tar")
+        .args(["-cf", "a.tar", "-C"])
+        .arg(dump.path())
+        .arg(".")
+        .current_dir(dir.path())
+        .status()
+        .unwrap();
+    assert!(tar.success());
+    let archive = fs::read(dir.path().join("a.tar")).unwrap();
+    let image = fs::read(dump.path().join("files.img")).unwrap();
+    for (place, args) in [
+        (dir.path(), &["export", "a.tar", "-o", "a.tar"][..]),
+        (dir.path(), &["report", "a.tar", "-o", "a.tar"]),
+        (
+            dir.path(),
+            &[
+                "decode",
+                "--from",
+                "a.tar",
+                "-i",
+                "core-100.img",
+                "-o",
+                "./a.tar",
+            ],
+        ),
+        (dump.path(), &["export", ".", "-o", "files.img"]),
+        (dump.path(), &["report", ".", "-o", "files.img"]),
+        (
+            dump.path(),
+            &["mem", ".", "--read", "400000+8", "-o", "files.img"],
+        ),
+    ] {
+        let run = crit_in(place, args, b"");
+        assert_eq!(run.code, 2, "{args:?}");
+        assert!(
+            run.stderr.contains("would take the place of what is read"),
+            "{}",
+            run.stderr
+        );
+    }
+    assert_eq!(fs::read(dir.path().join("a.tar")).unwrap(), archive);
+    assert_eq!(fs::read(dump.path().join("files.img")).unwrap(), image);
+}
+
+#[test]
+fn what_is_named_by_crit_is_written_through_no_link_to_another_image() {
+    let dump = copy_of("simple");
+    let image = fs::read(dump.path().join("files.img")).unwrap();
+    symlink("files.img", dump.path().join("fs-100.img.bak")).unwrap();
+    symlink("files.img", dump.path().join("pstree.img.json")).unwrap_or_else(|_| {
+        fs::remove_file(dump.path().join("pstree.img.json")).unwrap();
+        symlink("files.img", dump.path().join("pstree.img.json")).unwrap();
+    });
+    for args in [
+        &["set", "fs-100.img", "umask=1", "--backup=.bak"][..],
+        &["decode", "-d", ".", "-o", "."],
+    ] {
+        let run = crit_in(dump.path(), args, b"");
+        assert_eq!(run.code, 2);
+        assert!(
+            run.stderr.contains("a link: nothing is written through it"),
+            "{}",
+            run.stderr
+        );
+    }
+    assert_eq!(fs::read(dump.path().join("files.img")).unwrap(), image);
+}
+
+#[test]
+fn one_that_can_not_be_looked_at_does_not_keep_others_from_being() {
+    for command in ["check", "ls", "export", "recode"] {
+        let run = crit(&[command, "nowhere", "i386", "events"], b"");
+        assert_eq!(run.code, 2, "{command}");
+        // What can be had is there: of recode, how many images came back.
+        let of_others = if command == "recode" {
+            "30 of 30"
+        } else {
+            "events"
+        };
+        assert!(run.text().contains(of_others), "{command}: {}", run.text());
+        assert!(
+            (run.stderr.clone() + &run.text()).contains("nowhere"),
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn checkpoints_are_found_in_folders_of_folders_and_what_can_not_be_one_is_said() {
+    let dir = fresh_dir();
+    for place in ["a/one", "b/c/two"] {
+        let dump = copy_of("simple");
+        let place = dir.path().join(place);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::rename(dump.path(), &place).unwrap();
+        fs::create_dir(dump.path()).unwrap();
+    }
+    // It has images, if not those that all have; and an archive that is not read.
+    fs::remove_file(dir.path().join("a/one/inventory.img")).unwrap();
+    fs::remove_file(dir.path().join("a/one/pstree.img")).unwrap();
+    fs::write(dir.path().join("b/x.tar.xz"), b"\xfd7zXZ\0").unwrap();
+    let run = crit_in(dir.path(), &["export", ".", "--magic", "FS"], b"");
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("b/x.tar.xz: ") && run.stderr.contains("xz"),
+        "{}",
+        run.stderr
+    );
+    for place in ["./a/one", "./b/c/two"] {
+        assert!(
+            run.text().contains(&format!("\"checkpoint\": \"{place}\"")),
+            "{}",
+            run.text()
+        );
+    }
+}
+
+#[test]
+fn an_image_that_is_text_is_no_image_that_comes_back() {
+    let dump = copy_of("simple");
+    fs::write(dump.path().join("core-100.img"), "hello\n").unwrap();
+    let run = crit_in(dump.path(), &["recode", "."], b"");
+    assert_eq!(run.code, 2);
+    assert!(run.text().contains("core-100.img"), "{}", run.text());
 }

@@ -11,7 +11,7 @@ use tar::{EntryType, Header};
 
 use super::packing::Unpacked;
 use crate::checkpoint::member::{Member, MemberKind};
-use crate::limits::{MEMBER_HEADER, MEMBER_NAME};
+use crate::limits::{ARCHIVE_END, MEMBER_HEADER, MEMBER_NAME};
 use crate::text::Text;
 
 /// A block of a tar archive, in bytes.
@@ -26,6 +26,8 @@ pub(super) struct Members {
     pending: u64,
     /// How many of these are padding.
     padding: u64,
+    /// Whether the zeros that end an archive were met.
+    ended: bool,
 }
 
 /// A member, and where its content begins in the unpacked archive.
@@ -53,6 +55,35 @@ impl Members {
             at: 0,
             pending: 0,
             padding: 0,
+            ended: false,
+        }
+    }
+
+    /// Reads what is behind the last member, so that the checksums of the packing are looked at; what
+    /// should not be there, or be otherwise.
+    pub(super) fn rest(&mut self) -> io::Result<Option<&'static str>> {
+        if !self.ended {
+            return Ok(Some("it ends without the zeros that end an archive"));
+        }
+        let mut buffer = vec![0; 64 << 10];
+        let mut left = match self.input {
+            Unpacked::Plain { .. } => ARCHIVE_END,
+            // Its own limits hold.
+            Unpacked::Packed { .. } => u64::MAX,
+        };
+        loop {
+            let read = match self.input.read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            let zeros = buffer.iter().take(read).all(|byte| *byte == 0);
+            if read == 0 {
+                return Ok(None);
+            }
+            left = left.saturating_sub(read as u64);
+            if !zeros || left == 0 {
+                return Ok(Some("behind its end are bytes that are not read"));
+            }
         }
     }
 
@@ -191,6 +222,7 @@ impl Members {
             return Ok(None);
         };
         if block.iter().all(|byte| *byte == 0) {
+            self.ended = true;
             return Ok(None);
         }
         let header = Header::from_byte_slice(&block).clone();

@@ -25,6 +25,7 @@ use super::store::{ParentLink, Store};
 use crate::descriptor::Family;
 use crate::error::{Error, ErrorKind, Location, Result, Warning};
 use crate::limits::{KEPT_MEMBER, KEPT_MEMBERS, MEMBER_NAMES, MEMBERS, UNPACKED_AGAIN, WARNINGS};
+use crate::text::Text;
 
 pub(super) struct Archive {
     name: String,
@@ -103,7 +104,10 @@ impl Archive {
         loop {
             let found = match walk.next() {
                 Ok(Some(found)) => found,
-                Ok(None) => break,
+                Ok(None) => {
+                    self.finish(&mut walk);
+                    break;
+                }
                 // What was found before stays readable: half a checkpoint tells more than none.
                 Err(error) if !self.members.is_empty() => {
                     let count = self.members.len();
@@ -125,7 +129,7 @@ impl Archive {
                 return Err(Error::new(ErrorKind::Limit(what)).in_file(&self.name));
             }
             if let Some(oddity) = &found.oddity {
-                self.warn(&format!("member {}: {oddity}", found.member.name));
+                self.note(&found.member, oddity);
             }
             let mut indexed = Indexed {
                 offset: found.offset,
@@ -139,16 +143,40 @@ impl Archive {
                 && kept + size <= KEPT_MEMBERS
             {
                 let mut content = Vec::new();
-                match walk.keep(size, &mut content) {
-                    Ok(()) => indexed.kept = Some(content.into()),
-                    // The next step of the walk says what is wrong.
-                    Err(error) => self.warn(&format!("member {}: {error}", indexed.member.name)),
+                // When it can't be, the next step of the walk says what is wrong.
+                if walk.keep(size, &mut content).is_ok() {
+                    indexed.kept = Some(content.into());
                 }
                 kept += size;
             }
             self.add(indexed);
         }
         Ok(())
+    }
+
+    /// What is odd about a member: a loss when it has the name of an image that no one can ask for.
+    fn note(&mut self, member: &Member, oddity: &str) {
+        let what = format!("member {}: {oddity}", member.name);
+        // Those that can be asked for are found to be no files when all images are looked at.
+        let can_be_asked_for = member.kind != MemberKind::File;
+        if can_be_asked_for || !member.name.as_bytes().ends_with(b".img") {
+            self.warn(&what);
+        } else if self.losses.len() < WARNINGS {
+            self.losses.push(self.warning(what));
+        }
+    }
+
+    /// Looks at what is behind the last member.
+    fn finish(&mut self, walk: &mut Members) {
+        let count = self.members.len();
+        let what = match walk.rest() {
+            Ok(None) => return,
+            Ok(Some(what)) => {
+                format!("the archive may not be whole: {what}, after {count} members")
+            }
+            Err(error) => format!("the archive may not be whole: after {count} members: {error}"),
+        };
+        self.losses.push(self.warning(what));
     }
 
     fn add(&mut self, indexed: Indexed) {
@@ -252,6 +280,17 @@ impl Store for Archive {
             |member: &&Indexed| member.member.name.as_bytes().starts_with(folder.as_bytes());
         let members = self.members.iter().filter(inside);
         Ok(members.map(|indexed| indexed.member.clone()).collect())
+    }
+
+    fn names(&self, folder: &str) -> Result<Vec<(Text, MemberKind)>> {
+        let in_it = |member: &&Indexed| {
+            let name = member.member.name.as_bytes();
+            let inner = name.strip_prefix(folder.as_bytes());
+            inner.is_some_and(|inner| !inner.contains(&b'/'))
+        };
+        let members = self.members.iter().filter(in_it);
+        let members = members.map(|m| (m.member.name.clone(), m.member.kind.clone()));
+        Ok(members.collect())
     }
 
     fn find(&self, name: &str) -> Result<Option<Member>> {
