@@ -22,7 +22,6 @@ use super::set::Set;
 #[command(
     name = "crit",
     disable_version_flag = true,
-    disable_help_subcommand = true,
     args_override_self = true,
     infer_long_args = true,
     after_help = examples::CRIT
@@ -100,7 +99,7 @@ pub(super) enum Command {
     #[command(args_override_self = true, infer_long_args = true, after_help = examples::COREDUMP)]
     Coredump(Coredump),
     /// Look at schemas: which magic stands for which message, what changed between two CRIUs
-    #[command(args_override_self = true, infer_long_args = true, after_help = examples::SCHEMA, subcommand)]
+    #[command(args_override_self = true, infer_long_args = true, disable_help_subcommand = true, after_help = examples::SCHEMA, subcommand)]
     Schema(SchemaCommand),
     /// Write entries of many checkpoints as JSON lines, for DuckDB, Spark, ClickHouse, jq
     #[command(args_override_self = true, infer_long_args = true, after_help = examples::EXPORT)]
@@ -315,12 +314,13 @@ pub(super) struct Explore {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Topic {
     /// The process tree
+    #[value(alias = "processes")]
     Ps,
     /// Open descriptors, working and root directories
     #[value(alias = "fd", alias = "files")]
     Fds,
     /// Memory areas
-    #[value(alias = "mem")]
+    #[value(alias = "mem", alias = "memory")]
     Mems,
     /// Resident pages beside the areas that they are in
     Rss,

@@ -61,7 +61,19 @@ pub(super) fn run(args: &Completions, source: &SchemaArgs) -> Result<ExitCode> {
         });
     let mut text = Vec::new();
     match args.shell {
-        Shell::Bash => generate(shells::Bash, &mut crit, "crit", &mut text),
+        Shell::Bash => {
+            generate(shells::Bash, &mut crit, "crit", &mut text);
+            let generated = String::from_utf8_lossy(&text).into_owned();
+            let below = crit.find_subcommand("schema").into_iter();
+            let below = below.flat_map(clap::Command::get_subcommands);
+            let below: Vec<&str> = below.map(clap::Command::get_name).collect();
+            text = include_str!("completions.bash")
+                .replace("@SCHEMA@", &below.join(" "))
+                .into_bytes();
+            let complete = "complete -F _crit -o";
+            let own = generated.replace(complete, "complete -F _crit_words -o");
+            text.extend(own.into_bytes());
+        }
         Shell::Zsh => generate(shells::Zsh, &mut crit, "crit", &mut text),
         Shell::Fish => {
             generate(shells::Fish, &mut crit, "crit", &mut text);

@@ -101,6 +101,7 @@ fn text(files: &Files) -> String {
             file.kind.clone().unwrap_or_default(),
             printable_bytes(file.name.as_bytes()),
             match &file.error {
+                Some(error) if file.about.is_empty() => error.clone(),
                 Some(error) => format!("{}: {error}", file.about),
                 None => file.about.clone(),
             },

@@ -22,9 +22,10 @@ pub(super) fn run(args: &Man) -> Result<ExitCode> {
     let mut command = &crit;
     for name in &args.command {
         command = command.find_subcommand(name).ok_or_else(|| {
-            let what = format!("{} has no command `{name}`", full_name(command));
+            let full = command.get_bin_name().unwrap_or("crit");
+            let what = format!("{full} has no command `{name}`");
             let error = Error::new(ErrorKind::Value(what));
-            match nearest(name, command.get_subcommands().map(Command::get_name)) {
+            match nearest(name, commands(command).map(Command::get_name)) {
                 Some(near) => error.with_hint(format!("did you mean `{near}`?")),
                 None => error,
             }
@@ -34,11 +35,17 @@ pub(super) fn run(args: &Man) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The commands below one, but `help`, which has no page.
+fn commands(command: &Command) -> impl Iterator<Item = &Command> {
+    let commands = command.get_subcommands();
+    commands.filter(|command| command.get_name() != "help")
+}
+
 /// The page of a command and those of the commands below it.
 fn write_all(command: &Command, dir: &Path) -> Result<()> {
     let path = dir.join(format!("{}.1", full_name(command)));
     write(command, Output::open_own(&path)?)?;
-    for below in command.get_subcommands() {
+    for below in commands(command) {
         write_all(below, dir)?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Errors, warnings and hints on stderr, a line each.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use once_cell::sync::OnceCell;
@@ -39,6 +39,8 @@ pub(super) fn report(error: &Error) {
     say(&format!("crit: {error}"));
     if let Some(text) = error.hint() {
         hint(text);
+    } else if error.is_io(ErrorKind::IsADirectory) && !error.is_write() {
+        hint("a file is wanted: `crit ls` lists the images of a directory");
     }
 }
 

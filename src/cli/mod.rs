@@ -39,8 +39,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser as _;
+use clap::error::{ContextKind, ContextValue};
 
-use crate::error::Result;
+use crate::error::{Result, nearest};
 use args::{Args, Command};
 use colour::has_colour;
 use messages::{Verbosity, detail, hint, is_lost, report, say, set_verbosity};
@@ -101,13 +102,35 @@ fn usage(error: &clap::Error) -> Result<ExitCode> {
         "crit: {}",
         first.strip_prefix("error: ").unwrap_or(first)
     ));
+    let near = suggestion(error);
+    if let Some(near) = &near {
+        hint(near);
+    }
     for line in lines {
         match line.trim().strip_prefix("tip: ") {
+            Some(_) if near.is_some() => {}
             Some(tip) => hint(tip),
             None => say(line),
         }
     }
     Ok(ExitCode::from(2))
+}
+
+/// What a mistyped command or topic may have been.
+fn suggestion(error: &clap::Error) -> Option<String> {
+    let given = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let crit = <Args as clap::CommandFactory>::command();
+    let near = if let Some(name) = given(ContextKind::InvalidSubcommand) {
+        nearest(name, crit.get_subcommands().map(clap::Command::get_name)).map(str::to_owned)
+    } else if given(ContextKind::InvalidArg) == Some("<WHAT>") {
+        args::Topic::like(given(ContextKind::InvalidValue)?)
+    } else {
+        None
+    };
+    near.map(|near| format!("did you mean `{near}`?"))
 }
 
 fn dispatch(args: &Args) -> Result<ExitCode> {

@@ -1,6 +1,6 @@
 //! `crit report`.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use super::args::Report;
@@ -9,9 +9,14 @@ use super::options::SchemaArgs;
 use super::output::Output;
 use super::progress::Progress;
 use super::source;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 pub(super) fn run(args: &Report, source: &SchemaArgs) -> Result<ExitCode> {
+    if args.output.is_none() && std::io::stdout().is_terminal() {
+        let what = "a page is nothing for a terminal".to_owned();
+        let error = Error::new(ErrorKind::Value(what));
+        return Err(error.with_hint("-o FILE writes it to a file, for a browser"));
+    }
     let schema = source::schema(source)?;
     source::spare(&args.checkpoint, args.output.as_deref())?;
     let checkpoint = source::checkpoint(&schema, &args.checkpoint)?;

@@ -4,6 +4,8 @@ use std::io::{BufWriter, IsTerminal as _, Write};
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use serde::Serialize;
 
 use super::args::{Explore, Topic};
@@ -13,7 +15,7 @@ use super::output::{Output, print_json};
 use super::progress::Progress;
 use super::source;
 use crate::checkpoint::Container;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::explore::{
     Cgroups, Explorer, Mounts, Namespaces, Process, ProcessOptions, TaskFiles, TaskMappings,
     TaskResident, TaskSignals, TaskSockets, TaskThreads, TaskTimers, ThreadCredentials,
@@ -36,6 +38,31 @@ const TOPICS: [Topic; 13] = [
     Topic::Timers,
     Topic::Signals,
 ];
+
+impl Topic {
+    /// The name of the topic that a word may mean: one that begins so, or is nearly the same.
+    pub(super) fn like(word: &str) -> Option<String> {
+        let topics: Vec<PossibleValue> = Topic::value_variants()
+            .iter()
+            .filter_map(ValueEnum::to_possible_value)
+            .collect();
+        let names = |topic: &PossibleValue| -> Vec<String> {
+            let names = topic.get_name_and_aliases();
+            names.map(str::to_owned).collect()
+        };
+        let begins = |topic: &&PossibleValue| {
+            let is_long = word.len() > 2;
+            is_long && names(topic).iter().any(|name| name.starts_with(word))
+        };
+        let is_near = |topic: &&PossibleValue| {
+            let names = names(topic);
+            nearest(word, names.iter().map(String::as_str)).is_some()
+        };
+        let found = topics.iter().find(begins);
+        let found = found.or_else(|| topics.iter().find(is_near))?;
+        Some(found.get_name().to_owned())
+    }
+}
 
 /// An answer: as JSON it is what is inside.
 #[derive(Serialize)]

@@ -181,7 +181,11 @@ impl Schema {
     ///
     /// The schema has no such message.
     pub fn with_message(&self, message: &str) -> Result<Schema> {
-        self.message(message)?;
+        if let Err(error) = self.message(message) {
+            let names = self.contents().map(|contents| contents.messages);
+            let names = names.unwrap_or_default();
+            return Err(error.did_you_mean(message, names.keys().map(String::as_str)));
+        }
         let forced = Some(message.to_owned());
         Ok(self.derive(self.0.kinds.clone(), self.0.mapping.clone(), forced))
     }

@@ -17,6 +17,10 @@ fn commands(before: &[&str]) -> Vec<Vec<String>> {
         .take_while(|line| line.starts_with("  "));
     for line in listed.filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
         let name = line.split_whitespace().next().unwrap();
+        // It prints what `--help` does, and has none of its own.
+        if name == "help" {
+            continue;
+        }
         all.extend(commands(&[before, &[name]].concat()));
     }
     all
@@ -134,11 +138,20 @@ fn bash_completes_magics_topics_commands_and_kinds_of_areas() {
         ("crit x dump cgr", "cgroups"),
         ("crit man dec", "decode"),
         ("crit mem --region me", "memfd"),
+        ("crit export --magic = TTY_IN", "TTY_INFO"),
+        ("crit man schema lin", "lint"),
+        ("crit schema diff built", "built-in"),
+        ("crit report --js", ""),
+        ("crit check --js", "--json"),
+        // Where a file is wanted, options are none: bash completes files.
+        ("crit check ''", ""),
+        ("crit x ''", ""),
+        ("crit report ''", ""),
     ] {
         let words: Vec<&str> = typed.split(' ').collect();
         let (last, before) = (words[words.len() - 1], words[words.len() - 2]);
         let ask = format!(
-            "{script}\nCOMP_WORDS=({typed}); COMP_CWORD={}\n_crit crit {last} {before}\necho \"${{COMPREPLY[@]}}\"\n",
+            "{script}\nCOMP_WORDS=({typed}); COMP_CWORD={}\n_crit_words crit {last} {before}\necho \"${{COMPREPLY[@]}}\"\n",
             words.len() - 1
         );
         let run = Command::new("bash").args(["-c", &ask]).output();
@@ -149,6 +162,39 @@ fn bash_completes_magics_topics_commands_and_kinds_of_areas() {
         let reply = String::from_utf8_lossy(&run.stdout);
         assert_eq!(reply.trim_end(), completed, "{typed}");
     }
+}
+
+#[test]
+fn a_mistyped_command_topic_or_message_has_a_hint() {
+    for (args, hint) in [
+        (&["decod", "x"][..], "hint: did you mean `decode`?"),
+        (&["x", "app", "proc"], "hint: did you mean `ps`?"),
+        (&["x", "app", "mount"], "hint: did you mean `mounts`?"),
+        (&["x", "app", "sockest"], "hint: did you mean `sk`?"),
+        (
+            &["decode", "-i", "app/pstree.img", "--message", "pstree_entr"],
+            "hint: did you mean `pstree_entry`?",
+        ),
+        (
+            &["decode", "-i", "app"],
+            "hint: a file is wanted: `crit ls` lists the images of a directory",
+        ),
+        (
+            &["man", "schema", "nosuch"],
+            "crit: crit schema has no command `nosuch`",
+        ),
+    ] {
+        let run = crit(args, b"");
+        assert_eq!(run.code, 2, "{args:?}");
+        assert!(run.stderr.contains(hint), "{}", run.stderr);
+        assert!(!run.stderr.contains("similar"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn help_is_a_command_too() {
+    let help = crit(&["help", "decode"], b"").quiet().text();
+    assert_eq!(help, crit(&["decode", "--help"], b"").quiet().text());
 }
 
 #[test]
