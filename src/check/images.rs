@@ -12,9 +12,13 @@ use crate::limits::{EXPLORED_ENTRY, FINDINGS, WARNINGS};
 use crate::parallel::in_parallel;
 
 /// Checks all images; how many there are.
-pub(super) fn check(checker: &Checker<'_>, names: &[String]) -> u64 {
+pub(super) fn check(checker: &Checker<'_>, names: &[String], step: &(dyn Fn(&str) + Sync)) -> u64 {
     let checkpoint = checker.checkpoint;
-    let all = in_parallel(names, |name| Image { checkpoint, name }.look());
+    let all = in_parallel(names, |name| {
+        let found = Image { checkpoint, name }.look();
+        step(name);
+        found
+    });
     let mut images = 0;
     for (name, (is_image, findings)) in names.iter().zip(all) {
         images += u64::from(is_image);

@@ -110,6 +110,15 @@ impl Report {
 ///
 /// The directory can't be listed, or has no image in it. An image that can't be read is a finding.
 pub fn check(checkpoint: &Checkpoint) -> Result<Report> {
+    check_with(checkpoint, &|_| ())
+}
+
+/// The same; `step` is told of each image that was looked at by itself, by its name: nearly all of the work.
+///
+/// # Errors
+///
+/// As [`check`].
+pub fn check_with(checkpoint: &Checkpoint, step: &(dyn Fn(&str) + Sync)) -> Result<Report> {
     let names = checkpoint.images()?;
     let checker = Checker {
         checkpoint,
@@ -125,7 +134,7 @@ pub fn check(checkpoint: &Checkpoint) -> Result<Report> {
         let folders = checkpoint.name_folders(&elsewhere);
         checker.warning("", (), format!("images in {folders} are not looked at"));
     }
-    let images = images::check(&checker, &names);
+    let images = images::check(&checker, &names, step);
     if images == 0 {
         return Err(checkpoint.no_images());
     }

@@ -11,7 +11,7 @@ use super::options::{Json, SchemaArgs};
 use super::output::print_marked;
 use super::progress::Progress;
 use super::{folder, source};
-use crate::check::{Report, Severity, check};
+use crate::check::{Report, Severity, check_with};
 use crate::error::Result;
 use crate::render::printable;
 use crate::schema::Schema;
@@ -36,7 +36,6 @@ struct Checked {
 pub(super) fn run(args: &Check, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
     let mut all = Vec::new();
-    let progress = Progress::waiting("checking");
     let (paths, mut failed) = folder::expand(&args.checkpoints);
     for path in &paths {
         match checked(&schema, path) {
@@ -48,7 +47,6 @@ pub(super) fn run(args: &Check, source: &SchemaArgs) -> Result<ExitCode> {
             }
         }
     }
-    drop(progress);
     if all.is_empty() {
         return Ok(ExitCode::from(2));
     }
@@ -63,9 +61,19 @@ pub(super) fn run(args: &Check, source: &SchemaArgs) -> Result<ExitCode> {
 
 fn checked(schema: &Schema, path: &Path) -> Result<Checked> {
     let checkpoint = source::checked(schema, path)?;
+    let size = |name: &str| checkpoint.size(name).ok().flatten().unwrap_or(0);
+    let names = checkpoint.image_names()?;
+    let messages = names.iter().filter(|name| !name.starts_with("pages-"));
+    let total = messages.map(|name| size(name)).fold(0, u64::saturating_add);
+    let progress = Progress::new("checking", total);
+    let report = check_with(&checkpoint, &|name| {
+        if !name.starts_with("pages-") {
+            progress.add(size(name));
+        }
+    })?;
     Ok(Checked {
         checkpoint: checkpoint.name().to_owned(),
-        report: check(&checkpoint)?,
+        report,
     })
 }
 
