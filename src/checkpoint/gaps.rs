@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Checkpoint, MemberKind};
 use crate::error::{Error, ErrorKind, Location, Result, Warning};
+use crate::limits::WARNINGS;
 use crate::text::Text;
 
 /// As many folders are named.
@@ -23,18 +24,27 @@ impl Checkpoint {
     /// The directory can't be read.
     pub fn losses(&self) -> Result<Vec<Warning>> {
         let mut losses = self.store.losses().to_vec();
+        let loss = |message| Warning {
+            at: Location {
+                file: Some(self.name.clone()),
+                ..Location::default()
+            },
+            message,
+        };
         // Of members that stand twice, the last counts.
         let names: BTreeMap<Text, MemberKind> = self.store.names(&self.base)?.into_iter().collect();
+        let mut more = 0u64;
         for (name, kind) in &names {
-            if let Some(why) = self.why_not_read(name, kind) {
-                losses.push(Warning {
-                    at: Location {
-                        file: Some(self.name.clone()),
-                        ..Location::default()
-                    },
-                    message: format!("{} is not read: {why}", printed(name)),
-                });
+            match self.why_not_read(name, kind) {
+                Some(why) if losses.len() < WARNINGS => {
+                    losses.push(loss(format!("{} is not read: {why}", printed(name))));
+                }
+                Some(_) => more += 1,
+                None => {}
             }
+        }
+        if more > 0 {
+            losses.push(loss(format!("{more} more like these are not read")));
         }
         Ok(losses)
     }
