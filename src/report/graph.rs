@@ -46,9 +46,16 @@ impl Group<'_> {
             Kind::Pipe | Kind::Inet => String::new(),
             kind => format!("{} ", kind.name()),
         };
+        let ends = first
+            .into_iter()
+            .flat_map(|connection| connection.ends.keys());
+        let outside = match ends.filter(|end| matches!(end, End::Outside(_))).count() {
+            0 => "",
+            _ => " (outside)",
+        };
         match self.connections.len() {
-            1 => format!("{kind}{what}"),
-            count => format!("{count} × {kind}{what}, ..."),
+            1 => format!("{kind}{what}{outside}"),
+            count => format!("{count} × {kind}{what}{outside}, ..."),
         }
     }
 
