@@ -101,7 +101,15 @@ impl Folder {
                 modified: metadata.modified().ok(),
             });
             if let Some(inner) = inner {
-                self.walk(&entry.path(), &inner, depth + 1, found)?;
+                let at = found.len() - 1;
+                match self.walk(&entry.path(), &inner, depth + 1, found) {
+                    Err(error) if !matches!(error.kind(), ErrorKind::Limit(_)) => {
+                        if let Some(member) = found.get_mut(at) {
+                            member.kind = MemberKind::Unreadable(error.kind().to_string());
+                        }
+                    }
+                    walked => walked?,
+                }
             }
         }
         Ok(())
@@ -201,6 +209,11 @@ impl Store for Folder {
 
     fn label(&self, name: &str) -> String {
         self.root.join(name).display().to_string()
+    }
+
+    fn place(&self, name: &str) -> Option<(u64, u64)> {
+        let (_, metadata) = self.metadata(name).ok()??;
+        Some((metadata.dev(), metadata.ino()))
     }
 
     fn identity(&self, base: &str) -> String {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
 use super::{Checkpoint, MemberKind};
@@ -77,7 +78,7 @@ impl Checkpoint {
                 "another name for {}, which is not looked up",
                 printed(target)
             )),
-            MemberKind::Directory => Some("a directory".to_owned()),
+            MemberKind::Directory | MemberKind::Unreadable(_) => Some("a directory".to_owned()),
             MemberKind::Special if self.is_archive() => Some("no plain file".to_owned()),
             MemberKind::Special => Some("a device, a FIFO or a socket".to_owned()),
         }
@@ -85,6 +86,27 @@ impl Checkpoint {
 
     fn is_image_name(&self, name: &str) -> bool {
         name.ends_with(".img") || self.schema.kinds().by_file_name(name).is_some()
+    }
+
+    /// Whether a file, under whatever name, is one of those that are read: the archive, an image of this
+    /// checkpoint or of its pre-dumps, or what an engine put beside them. No output should take its place.
+    #[must_use]
+    pub fn reads(&self, file: &fs::Metadata) -> bool {
+        let place = (file.dev(), file.ino());
+        let folders = BTreeSet::from(["", &self.base]);
+        let here = folders.into_iter().any(|folder| {
+            let names = self.store.names(folder).unwrap_or_default();
+            let mut names = names.iter().filter_map(|(name, _)| name.as_str());
+            names.any(|name| {
+                let (_, base) = split(name);
+                let ends = [".dump", ".tar", ".json"]
+                    .iter()
+                    .any(|end| base.ends_with(end));
+                let is_read = self.is_image_name(base) || (ends && folder.is_empty());
+                is_read && self.store.place(name) == Some(place)
+            })
+        });
+        here || matches!(self.parent(), Ok(Some(parent)) if parent.reads(file))
     }
 
     /// The folders with images that are not those of this checkpoint: other checkpoints in it or beside

@@ -101,6 +101,21 @@ impl Checkpoint {
         match member.kind {
             MemberKind::Link(target) | MemberKind::HardLink(target) => {
                 listed.about = format!("a link to {}", target.to_string_lossy());
+                // What CRIU opens through it is an image as well.
+                let file = self.store.find(&name).ok().flatten();
+                if let Some(file) = file.filter(Member::is_file) {
+                    let link = std::mem::take(&mut listed.about);
+                    let mut file = self.listed(file);
+                    let about = std::mem::take(&mut file.about);
+                    let words = [about, link].into_iter().filter(|words| !words.is_empty());
+                    file.about = words.collect::<Vec<_>>().join(", ");
+                    return file;
+                }
+                return listed;
+            }
+            MemberKind::Unreadable(why) => {
+                "a directory".clone_into(&mut listed.about);
+                listed.error = Some(why);
                 return listed;
             }
             MemberKind::Special => {

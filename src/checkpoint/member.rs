@@ -32,6 +32,8 @@ pub enum MemberKind {
     File,
     /// A directory.
     Directory,
+    /// A directory that could not be looked into, and why.
+    Unreadable(String),
     /// A symbolic link to this target.
     Link(Text),
     /// In an archive: another name for the content of the member of this name.

@@ -152,11 +152,12 @@ impl Checkpoint {
         self.store.warnings()
     }
 
-    /// Everything in the directory or archive, by name; directories after what stands above them.
+    /// Everything in the directory or archive, by name; directories after what stands above them. Of a
+    /// directory below that can't be looked into, only itself is there, as [`MemberKind::Unreadable`].
     ///
     /// # Errors
     ///
-    /// A directory can't be read.
+    /// The directory can't be read, or has more than [`crate::limits::MEMBERS`] files.
     pub fn members(&self) -> Result<Vec<Member>> {
         self.store.members("")
     }

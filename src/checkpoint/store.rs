@@ -34,6 +34,9 @@ pub(super) trait Store: Send + Sync {
     /// What tells this directory from others, to notice a chain of parents that loops.
     fn identity(&self, base: &str) -> String;
 
+    /// Device and inode number of a file, or of the archive that all are in.
+    fn place(&self, name: &str) -> Option<(u64, u64)>;
+
     /// Whether it is an archive.
     fn is_archive(&self) -> bool {
         false

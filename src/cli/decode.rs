@@ -75,10 +75,7 @@ impl Job<'_> {
 
 fn decode(schema: &Schema, job: &Job<'_>, bare: Option<&str>) -> Result<ExitCode> {
     let (input, output, options) = (job.input, job.output, &job.options);
-    if let Some(checkpoint) = &job.from.from {
-        source::spare(checkpoint, output)?;
-    }
-    let input = input::open_in(job.from, schema, input)?.with_progress("decoding", output);
+    let input = input::open_in(job.from, schema, input, output)?.with_progress("decoding", output);
     let from = input.label().to_owned();
     // The name of a file says something about what is in it; that of stdin does not.
     let reader = match (bare, &input.name) {

@@ -44,15 +44,15 @@ pub(super) fn run(args: &Export, source: &SchemaArgs) -> Result<ExitCode> {
         schema.kind(magic)?;
     }
     let (paths, mut failed) = folder::expand(&args.checkpoints);
-    for path in &paths {
-        source::spare(path, args.output.as_deref())?;
-    }
     let mut output = Output::open(args.output.as_deref())?;
     let progress =
         is_silent(args.output.as_deref()).then(|| Progress::of_many("exporting", paths.len()));
     for path in &paths {
         match source::checkpoint(&schema, path) {
-            Ok(checkpoint) => failed |= !export(args, &schema, &checkpoint, &mut output)?,
+            Ok(checkpoint) => {
+                source::spare(&checkpoint, args.output.as_deref())?;
+                failed |= !export(args, &schema, &checkpoint, &mut output)?;
+            }
             Err(error) => {
                 report(&error);
                 failed = true;

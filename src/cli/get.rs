@@ -35,8 +35,8 @@ pub(super) fn run(args: &Get, source: &SchemaArgs) -> Result<ExitCode> {
     for text in &args.paths {
         let path = Path::parse(text)?;
         plural |= path.is_plural();
-        let input =
-            input::open_in(&args.from, &schema, Some(&args.image))?.with_progress("reading", None);
+        let input = input::open_in(&args.from, &schema, Some(&args.image), None)?
+            .with_progress("reading", None);
         let label = input.label().to_owned();
         let values = values(&schema, input.data, &path);
         let mut values = values.map_err(|error| error.in_file(label))?;

@@ -26,7 +26,7 @@ struct Row<'a> {
 pub(super) fn run(args: &Info, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
     let read = |path: &Path| -> Result<Summary> {
-        let input = input::open_in(&args.from, &schema, Some(path))?;
+        let input = input::open_in(&args.from, &schema, Some(path), None)?;
         let from = input.label().to_owned();
         summarize(&schema, input.data, input.name.as_deref()).map_err(|error| error.in_file(from))
     };

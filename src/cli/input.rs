@@ -75,11 +75,17 @@ pub(super) fn open(path: Option<&Path>) -> Result<Input> {
 }
 
 /// Opens an image inside a checkpoint, when one is given, or else a file or stdin.
-pub(super) fn open_in(from: &From, schema: &Schema, path: Option<&Path>) -> Result<Input> {
+pub(super) fn open_in(
+    from: &From,
+    schema: &Schema,
+    path: Option<&Path>,
+    output: Option<&Path>,
+) -> Result<Input> {
     let Some(checkpoint) = &from.from else {
         return open(path);
     };
     let checkpoint = source::checkpoint(schema, checkpoint)?;
+    source::spare(&checkpoint, output)?;
     let image = path.filter(|path| !is_standard(path)).ok_or_else(|| {
         let what = "--from needs the name of an image inside".to_owned();
         Error::new(ErrorKind::Value(what)).with_hint("`crit ls` lists them")

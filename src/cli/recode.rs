@@ -15,6 +15,7 @@ use super::progress::Progress;
 use super::{folder, source};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
+use crate::image::ImageReader;
 use crate::json::recode;
 use crate::parallel::in_parallel;
 use crate::render::{bytes, printable};
@@ -69,8 +70,14 @@ pub(super) fn run(args: &Recode, source: &SchemaArgs) -> Result<ExitCode> {
                 report(&error);
                 failed = true;
             }
-            // A file that is no archive is an image.
-            Err(_) => jobs.push(file(path)),
+            // A file that is no archive is an image, or looks like one.
+            Err(error) => match is_image(&schema, path) {
+                true => jobs.push(file(path)),
+                false => {
+                    report(&error);
+                    failed = true;
+                }
+            },
         }
     }
     for checkpoint in &checkpoints {
@@ -100,6 +107,21 @@ pub(super) fn run(args: &Recode, source: &SchemaArgs) -> Result<ExitCode> {
         (false, true) => ExitCode::from(1),
         (false, false) => ExitCode::SUCCESS,
     })
+}
+
+/// Whether a file begins as an image, or has the name of one.
+fn is_image(schema: &Schema, path: &Path) -> bool {
+    let name = path.display().to_string();
+    let begins = || {
+        let file = File::open(path).map_err(Error::from);
+        file.and_then(|file| ImageReader::named(schema, file, &name).map(drop))
+    };
+    // A FIFO would be waited for.
+    path.metadata().is_ok_and(|metadata| metadata.is_file())
+        && match begins() {
+            Err(error) => !error.kind().is_of_no_messages(&name),
+            Ok(()) => true,
+        }
 }
 
 fn file(path: &Path) -> Job<'_> {

@@ -18,8 +18,8 @@ pub(super) fn run(args: &Report, source: &SchemaArgs) -> Result<ExitCode> {
         return Err(error.with_hint("-o FILE writes it to a file, for a browser"));
     }
     let schema = source::schema(source)?;
-    source::spare(&args.checkpoint, args.output.as_deref())?;
     let checkpoint = source::checkpoint(&schema, &args.checkpoint)?;
+    source::spare(&checkpoint, args.output.as_deref())?;
     let progress = Progress::waiting("looking at the checkpoint");
     let page = crate::report::page(&checkpoint)?;
     drop(progress);

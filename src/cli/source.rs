@@ -1,8 +1,6 @@
 //! Which schema the command works with, and which checkpoint.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::messages::{caution, detail, lose, warn};
@@ -111,35 +109,16 @@ pub(super) fn checked(schema: &Schema, path: &Path) -> Result<Checkpoint> {
     Ok(checkpoint)
 }
 
-/// Refuses an output that would take the place of what is read: the archive, or a file that belongs to a
-/// checkpoint's directory.
-pub(super) fn spare(checkpoint: &Path, output: Option<&Path>) -> Result<()> {
-    let Some(output) = output.filter(|output| !input::is_standard(output)) else {
-        return Ok(());
-    };
-    let (Ok(whole), Ok(file)) = (fs::metadata(checkpoint), fs::metadata(output)) else {
-        return Ok(());
-    };
-    let is_of_it = if whole.is_dir() {
-        let name = output
-            .file_name()
-            .map(OsStr::to_string_lossy)
-            .unwrap_or_default();
-        let is_its_own = [".img", ".dump", ".tar"]
-            .iter()
-            .any(|ending| name.ends_with(ending))
-            || name.starts_with("stats-");
-        let resolved = |path| fs::canonicalize(path).ok();
-        let inside = resolved(output)
-            .zip(resolved(checkpoint))
-            .is_some_and(|(output, whole)| output.starts_with(whole));
-        file.is_file() && is_its_own && inside
-    } else {
-        (whole.dev(), whole.ino()) == (file.dev(), file.ino())
-    };
-    if is_of_it {
-        let what = "the output would take the place of what is read".to_owned();
-        return Err(Error::new(ErrorKind::Value(what)).in_file(output.display().to_string()));
+/// Refuses an output that would take the place of what is read: the archive, an image of the checkpoint or
+/// of a pre-dump, also where links lead to it.
+pub(super) fn spare(checkpoint: &Checkpoint, output: Option<&Path>) -> Result<()> {
+    let output = output.filter(|output| !input::is_standard(output));
+    let existing = output.and_then(|output| Some((output, fs::metadata(output).ok()?)));
+    match existing {
+        Some((output, file)) if file.is_file() && checkpoint.reads(&file) => {
+            let what = "the output would take the place of what is read".to_owned();
+            Err(Error::new(ErrorKind::Value(what)).in_file(output.display().to_string()))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }

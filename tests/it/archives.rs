@@ -486,7 +486,9 @@ fn what_stands_behind_the_end_of_an_archive_is_said_not_to_be_read() {
     // Zeros fill up a record of a tape.
     let mut filled = one.clone();
     filled.resize(one.len().next_multiple_of(1 << 20), 0);
-    for archive in [filled.clone(), gzip(&filled), zstd(&filled)] {
+    let mut behind = gzip(&one);
+    behind.resize(behind.len().next_multiple_of(10240), 0);
+    for archive in [filled.clone(), gzip(&filled), zstd(&filled), behind] {
         on(&archive, &["recode", "a.tar"]).quiet();
     }
 }

@@ -250,6 +250,79 @@ fn a_command_that_reads_does_not_write_over_what_it_reads() {
 }
 
 #[test]
+fn an_output_that_is_an_image_of_a_pre_dump_or_behind_a_link_is_refused_too() {
+    let dir = fresh_dir();
+    let dump = copy_of("simple");
+    let before = dir.path().join("before");
+    fs::rename(dump.path(), &before).unwrap();
+    fs::create_dir(dump.path()).unwrap();
+    let top = copy_of("simple");
+    symlink(&before, top.path().join("parent")).unwrap();
+    // An image that lies elsewhere.
+    fs::rename(top.path().join("fs-100.img"), dir.path().join("fs")).unwrap();
+    symlink(dir.path().join("fs"), top.path().join("fs-100.img")).unwrap();
+    for victim in [before.join("files.img"), dir.path().join("fs")] {
+        let bytes = fs::read(&victim).unwrap();
+        let run = crit_in(
+            top.path(),
+            &["export", ".", "-o", victim.to_str().unwrap()],
+            b"",
+        );
+        assert_eq!(run.code, 2);
+        assert!(
+            run.stderr.contains("would take the place of what is read"),
+            "{}",
+            run.stderr
+        );
+        assert_eq!(fs::read(&victim).unwrap(), bytes);
+    }
+    // A page of the same name as before is no image.
+    for _ in 0..2 {
+        assert_eq!(
+            crit_in(top.path(), &["report", ".", "-o", "page.html"], b"").code,
+            0
+        );
+    }
+    // `ls` shows what a link leads to.
+    let list = crit_in(top.path(), &["ls", "."], b"").text();
+    let line = list
+        .lines()
+        .find(|line| line.contains("fs-100.img"))
+        .unwrap();
+    assert!(
+        line.contains(" FS ") && line.contains(", a link to "),
+        "{line}"
+    );
+}
+
+#[test]
+fn recode_says_why_it_takes_a_file_for_no_image_and_waits_for_no_fifo() {
+    let dir = fresh_dir();
+    fs::write(dir.path().join("x.tar.xz"), b"\xfd7zXZ\0and more").unwrap();
+    fs::write(dir.path().join("empty.tar"), b"").unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg("fifo")
+        .current_dir(dir.path())
+        .status();
+    assert!(made.unwrap().success());
+    fs::write(
+        dir.path().join("image"),
+        super::support::image("simple/pstree.img"),
+    )
+    .unwrap();
+    for (name, why) in [
+        ("x.tar.xz", "packed by xz"),
+        ("empty.tar", "empty"),
+        ("fifo", "neither a directory"),
+    ] {
+        let run = crit_in(dir.path(), &["-q", "recode", name, "image"], b"");
+        assert_eq!(run.code, 2, "{name}");
+        assert!(run.stderr.contains(why), "{}", run.stderr);
+        assert!(run.text().contains("1 of 1 images"));
+    }
+}
+
+#[test]
 fn what_is_named_by_crit_is_written_through_no_link_to_another_image() {
     let dump = copy_of("simple");
     let image = fs::read(dump.path().join("files.img")).unwrap();

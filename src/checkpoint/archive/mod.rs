@@ -12,6 +12,7 @@ mod packing;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -367,6 +368,11 @@ impl Store for Archive {
 
     fn label(&self, name: &str) -> String {
         format!("{}:{name}", self.name)
+    }
+
+    fn place(&self, _name: &str) -> Option<(u64, u64)> {
+        let metadata = self.file.metadata().ok()?;
+        Some((metadata.dev(), metadata.ino()))
     }
 
     fn identity(&self, base: &str) -> String {

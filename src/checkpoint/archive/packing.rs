@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
@@ -44,7 +44,7 @@ impl Packing {
         Ok(match self {
             Packing::None => Unpacked::Plain { reader, length },
             Packing::Gzip => Unpacked::Packed {
-                reader: Box::new(MultiGzDecoder::new(reader)),
+                reader: Box::new(Gzip::new(reader)),
                 allowed,
             },
             Packing::Zstd => Unpacked::Packed {
@@ -141,6 +141,54 @@ impl Unpacked {
     }
 }
 
+/// All members of a gzip file, one after the other, as `gzip` itself reads them: zeros behind the last fill
+/// up a block.
+struct Gzip {
+    member: Option<GzDecoder<BufReader<Shared>>>,
+}
+
+impl Gzip {
+    fn new(input: BufReader<Shared>) -> Self {
+        Gzip {
+            member: Some(GzDecoder::new(input)),
+        }
+    }
+}
+
+impl Read for Gzip {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        while let Some(member) = &mut self.member {
+            let got = member.read(buffer)?;
+            if got > 0 {
+                return Ok(got);
+            }
+            let input = self.member.take().map(GzDecoder::into_inner);
+            let Some(mut input) = input else { break };
+            let mut zeros = false;
+            loop {
+                let left = input.fill_buf()?;
+                let count = left.iter().take_while(|byte| **byte == 0).count();
+                if count == 0 {
+                    break;
+                }
+                zeros = true;
+                input.consume(count);
+            }
+            if !input.fill_buf()?.is_empty() {
+                if zeros {
+                    let what = "bytes behind the zeros that end a gzip file";
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+                }
+                self.member = Some(GzDecoder::new(input));
+            }
+        }
+        Ok(0)
+    }
+}
+
 /// All frames of a zstd file, one after the other, as `zstd` itself reads them.
 struct Zstd {
     input: BufReader<Shared>,
@@ -171,7 +219,13 @@ impl Zstd {
                 Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
                     length,
                     ..
-                })) => self.input.seek_relative(i64::from(length))?,
+                })) => {
+                    let length = u64::from(length);
+                    let skipped = io::copy(&mut self.input.by_ref().take(length), &mut io::sink())?;
+                    if skipped < length {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
                 Err(error) => return Err(corrupt(&error)),
             }
         }

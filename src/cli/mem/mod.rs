@@ -41,7 +41,7 @@ pub(super) fn run(args: &Mem, source: &SchemaArgs) -> Result<ExitCode> {
     if let Some(address) = args.write {
         return write::run(&command, address);
     }
-    source::spare(&args.checkpoint, args.output.as_deref())?;
+    source::spare(&checkpoint, args.output.as_deref())?;
     let mut output = Output::open(args.output.as_deref())?;
     let result = {
         let mut out = BufWriter::with_capacity(64 << 10, &mut output);
