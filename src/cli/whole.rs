@@ -82,7 +82,7 @@ pub(super) fn decode(
             ),
         });
     }
-    tally.finish("decoded", to)
+    tally.finish("decoded", dir, to)
 }
 
 fn decode_one(
@@ -118,7 +118,9 @@ pub(super) fn encode(
         let path = entry.path();
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let Some(image) = name.strip_suffix(ENDING).filter(|image| !image.is_empty()) else {
+        // As `core-1.img.pretty.json`, which tells of the same image.
+        let is_one = |image: &&str| !image.is_empty() && !image.contains(".img.");
+        let Some(image) = name.strip_suffix(ENDING).filter(is_one) else {
             if !path.is_dir() {
                 tally.foreign.push(name.into_owned());
             }
@@ -158,7 +160,8 @@ pub(super) fn encode(
             Err(error) => tally.fail(&error),
         }
     }
-    let code = tally.finish("encoded", to)?;
+    let all_done = tally.failed == 0;
+    let code = tally.finish("encoded", dir, to)?;
     let is = |path: &Path, start: &str| {
         let name = path.file_name().map(OsStr::to_string_lossy);
         name.is_some_and(|name| name.starts_with(start))
@@ -168,7 +171,7 @@ pub(super) fn encode(
         .flatten()
         .flatten()
         .any(|entry| is(&entry.path(), "pages-"));
-    if !has_pages && jobs.iter().any(|(_, image)| is(image, "pagemap-")) {
+    if all_done && !has_pages && jobs.iter().any(|(_, image)| is(image, "pagemap-")) {
         hint("raw images, such as pages-1.img, have no JSON: copy them from the checkpoint");
     }
     Ok(code)
@@ -215,10 +218,11 @@ impl Tally {
         self.failed += 1;
     }
 
-    fn finish(&self, what: &str, to: &Path) -> Result<ExitCode> {
+    fn finish(&self, what: &str, from: &Path, to: &Path) -> Result<ExitCode> {
         if self.done == 0 && self.failed == 0 {
             let error = format!("there is nothing that could be {what}");
-            return Err(Error::new(ErrorKind::NotACheckpoint(error)));
+            let error = Error::new(ErrorKind::NotACheckpoint(error));
+            return Err(error.in_file(from.display().to_string()));
         }
         print(None::<&()>, || {
             let images = if self.done == 1 { "image" } else { "images" };

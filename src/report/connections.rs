@@ -15,7 +15,7 @@ use crate::render::explore::address;
 /// As many connections are named in the table.
 const ROWS: usize = 200;
 /// As many processes of a row of it, and descriptors of a process.
-const HOLDERS: usize = 20;
+const HOLDERS: usize = 10;
 
 /// What connects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,9 +142,9 @@ fn table(page: &mut Html, subject: &Subject<'_>, connections: &[Connection]) {
             .raw(connection.kind.name())
             .raw("</td>")
             .cell(&connection.what);
-        page.cell(&processes.join(", "))
-            .cell(&outside.join(", "))
-            .raw("</tr>\n");
+        // No more of them than stand in it: it is not cut.
+        page.raw("<td>").text(&processes.join(", ")).raw("</td>");
+        page.cell(&outside.join(", ")).raw("</tr>\n");
     }
     page.end_table();
     page.left_out(connections.len().saturating_sub(ROWS), "connections");

@@ -13,7 +13,7 @@ const TASKS: usize = 200;
 /// As many descriptors of a task, and sockets of all.
 const ROWS: usize = 300;
 /// As many of those who have a socket open.
-const HOLDERS: usize = 3;
+const HOLDERS: usize = 2;
 
 pub(super) fn descriptors(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
     let tasks = subject.fds()?;
@@ -91,9 +91,7 @@ pub(super) fn sockets(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
     }
     page.table(&[
         "Process and descriptor",
-        "Family",
-        "Type",
-        "Protocol",
+        "What",
         "State",
         "#Recv-Q",
         "#Send-Q",
@@ -113,17 +111,21 @@ pub(super) fn sockets(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
         if let Some(more) = holders.len().checked_sub(HOLDERS).filter(|more| *more > 0) {
             named.push(format!("and {more} more"));
         }
+        let words = [
+            Some(&socket.family),
+            socket.kind.as_ref(),
+            socket.protocol.as_ref(),
+        ];
+        let words: Vec<&str> = words.into_iter().flatten().map(String::as_str).collect();
         page.raw("<tr>")
             .cell(&named.join(", "))
-            .cell(&socket.family);
-        page.cell(socket.kind.as_deref().unwrap_or(""));
-        page.cell(socket.protocol.as_deref().unwrap_or(""));
+            .cell(&words.join(" "));
         page.cell(socket.state.as_deref().unwrap_or(""));
         page.number_cell(socket.recv_queue)
             .number_cell(socket.send_queue);
         page.cell(&address(socket.src_addr.as_ref(), socket.src_port));
         page.cell(&peer(subject, socket))
-            .cell(&notes(socket))
+            .cell(&notes(socket, false))
             .raw("</tr>\n");
     }
     page.end_table();

@@ -35,6 +35,8 @@ struct Group<'c> {
     connections: Vec<&'c Connection>,
     /// The lines on the left, each with what its end is for.
     lines: Vec<(usize, Way)>,
+    /// How many more processes have ends of it.
+    undrawn: usize,
 }
 
 impl Group<'_> {
@@ -53,9 +55,13 @@ impl Group<'_> {
             0 => "",
             _ => " (outside)",
         };
+        let undrawn = match self.undrawn {
+            0 => String::new(),
+            count => format!(" (and {count} more processes)"),
+        };
         match self.connections.len() {
-            1 => format!("{kind}{what}{outside}"),
-            count => format!("{count} × {kind}{what}{outside}, ..."),
+            1 => format!("{kind}{what}{outside}{undrawn}"),
+            count => format!("{count} × {kind}{what}, ...{outside}{undrawn}"),
         }
     }
 
@@ -82,21 +88,7 @@ pub(super) fn draw(
     order: &[u32],
     name: impl Fn(u32) -> String,
 ) {
-    let connected: BTreeSet<u32> = connections
-        .iter()
-        .flat_map(|connection| connection.ends.keys())
-        .filter_map(|end| match end {
-            End::Process(pid) => Some(*pid),
-            End::Outside(_) => None,
-        })
-        .collect();
-    let mut processes = order.iter().copied();
-    let processes: Vec<u32> = processes
-        .by_ref()
-        .filter(|pid| connected.contains(pid))
-        .take(NODES)
-        .collect();
-    let places: BTreeMap<u32, usize> = processes.iter().copied().zip(0..).collect();
+    let places: BTreeMap<u32, usize> = order.iter().copied().zip(0..).collect();
     type Ends<'c> = Vec<(&'c End, Way)>;
     let mut same: BTreeMap<(Kind, Ends<'_>), Vec<&Connection>> = BTreeMap::new();
     for connection in connections {
@@ -114,12 +106,30 @@ pub(super) fn draw(
             kind,
             connections,
             lines: ends.iter().filter_map(line).collect(),
+            undrawn: 0,
         }
     });
     let mut groups: Vec<Group<'_>> = groups.filter(|group| !group.lines.is_empty()).collect();
     groups.sort_by_key(|group| (group.place(), group.kind));
-    let all = groups.len();
     groups.truncate(NODES);
+    // Those that what is drawn leads to, and no others: a process without a line would seem alone.
+    let lines = groups.iter().flat_map(|group| &group.lines);
+    let drawn: BTreeSet<usize> = lines.map(|(line, _)| *line).collect();
+    let drawn: Vec<usize> = drawn.into_iter().take(NODES).collect();
+    let processes: Vec<u32> = drawn
+        .iter()
+        .filter_map(|line| order.get(*line).copied())
+        .collect();
+    let again: BTreeMap<usize, usize> = drawn.iter().copied().zip(0..).collect();
+    for group in &mut groups {
+        let all = group.lines.len();
+        let lines = group.lines.iter();
+        group.lines = lines
+            .filter_map(|(line, way)| Some((*again.get(line)?, *way)))
+            .collect();
+        group.undrawn = all - group.lines.len();
+    }
+    let shown: usize = groups.iter().map(|group| group.connections.len()).sum();
 
     legend(page, connections);
     let height = processes.len().max(groups.len()) as u64 * 20 + 10;
@@ -158,11 +168,8 @@ pub(super) fn draw(
         dot(page, group.kind.class(), RIGHT, y);
     }
     page.raw("</svg></div>\n");
-    page.left_out(connected.len() - processes.len(), "processes");
-    page.left_out(
-        all - groups.len(),
-        "pipes and connections, or groups of them",
-    );
+    let left = connections.len() - shown;
+    page.left_out(left, "pipes and connections, which the table has");
 }
 
 /// The kinds that there are.
@@ -177,7 +184,9 @@ fn legend(page: &mut Html, connections: &[&Connection]) {
             .raw("</span>");
     }
     if there.contains(&Kind::Pipe) {
-        page.raw("<span>arrows: who writes into a pipe, and who reads from it</span>");
+        page.raw(
+            "<span>arrows: who writes into a pipe, and who reads from it; without one: both</span>",
+        );
     }
     page.raw("</p>\n");
 }
@@ -220,9 +229,17 @@ fn edge(page: &mut Html, kind: Kind, from: f64, to: f64, way: Way) {
     page.raw(" ").length(RIGHT - third).raw(" ").length(to);
     page.raw(" ").length(RIGHT).raw(" ").length(to);
     page.raw("\" />");
-    let (tip, back, y) = match way {
-        Way::Out => (RIGHT - 4.0, -8.0, to),
-        Way::In => (LEFT + 4.0, 8.0, from),
+    // On the line, where it is not yet among those of the others.
+    let at = |t: f64| {
+        let (u, bend) = (1.0 - t, 3.0 * (1.0 - t) * t);
+        let (p, q) = (LEFT + third, RIGHT - third);
+        let x = u.powi(3) * LEFT + bend * u * p + bend * t * q + t.powi(3) * RIGHT;
+        let y = (u.powi(3) + bend * u) * from + (bend * t + t.powi(3)) * to;
+        (x, y)
+    };
+    let ((tip, y), back) = match way {
+        Way::Out => (at(0.82), -8.0),
+        Way::In => (at(0.18), 8.0),
         Way::Both => return,
     };
     page.raw("<path class=\"dot ").raw(kind.class());

@@ -170,6 +170,18 @@ pub(super) fn statistics(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
             ],
             |count| count.to_string(),
         );
+        let shared = dump.shpages_written.unwrap_or(0);
+        if dump.shpages_scanned.unwrap_or(0) > 0 {
+            let looked_at = dump.shpages_scanned.unwrap_or(0);
+            bars(
+                page,
+                &[
+                    ("shared: looked at", looked_at, "other"),
+                    ("shared: written", shared, "shmem"),
+                ],
+                |count| count.to_string(),
+            );
+        }
         page.raw("</div>\n");
     }
     if let Some(restore) = &stats.restore {

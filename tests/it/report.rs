@@ -159,12 +159,59 @@ fn a_pipe_that_many_processes_have_open_is_one_connection() {
 }
 
 #[test]
+fn a_picture_of_many_connections_has_no_process_without_a_line_and_counts_the_rest() {
+    // Two hundred pipes more, which the same two have.
+    let dump = copy_of("tree");
+    let dir = dump.path();
+    let mut ids = 10_000u64;
+    let mut pipes = Vec::new();
+    edit_image(dir, "files.img", |entries| {
+        let pipe = entries
+            .iter()
+            .find(|entry| entry["type"] == "PIPE")
+            .unwrap()
+            .clone();
+        for _ in 0..200 {
+            let mut pipe = pipe.clone();
+            ids += 1;
+            pipe["id"] = json!(ids);
+            pipe["pipe"]["id"] = json!(ids);
+            pipe["pipe"]["pipe_id"] = json!(ids);
+            pipes.push(ids);
+            entries.push(pipe);
+        }
+    });
+    // Two tables of descriptors have each of them.
+    for table in ["fdinfo-2.img", "fdinfo-3.img"] {
+        edit_image(dir, table, |entries| {
+            let end = entries
+                .iter()
+                .find(|entry| entry["type"] == "PIPE")
+                .unwrap()
+                .clone();
+            for (id, fd) in pipes.iter().zip(100..) {
+                let mut end = end.clone();
+                end["id"] = json!(id);
+                end["fd"] = json!(fd);
+                entries.push(end);
+            }
+        });
+    }
+    let page = crit_in(dir, &["report", "."], b"").text();
+    let connections = section(&page, "connections");
+    let graph = &connections[..connections.find("</svg></div>").unwrap()];
+    // All 200 have the same two holders: one line on the right beside the pipe of before.
+    assert!(graph.contains("200 × pipe["), "{graph}");
+    assert!(!connections.contains(" more pipes and connections"));
+}
+
+#[test]
 fn a_socket_that_many_processes_inherited_is_one_row() {
     // `crit x tests/images/full-ns sk --json`: seven tasks have the same 23 sockets open.
     let page = page("full-ns");
     let sockets = section(&page, "sockets");
     assert_eq!(sockets.matches("<tr><td>").count(), 23);
-    assert!(sockets.contains("1 workload: 23, 6 child-plain: 23, 7 child-session: 23, and 4 more"));
+    assert!(sockets.contains("1 workload: 23, 6 child-plain: 23, and 5 more"));
     assert!(sockets.contains("backlog 7"));
 }
 

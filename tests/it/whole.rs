@@ -180,3 +180,29 @@ fn images_made_without_their_pages_come_with_a_hint() {
     fs::write(dir.path().join("back/pages-1.img"), b"").unwrap();
     crit_in(dir.path(), &["encode", "-d", "json", "-o", "back"], b"").quiet();
 }
+
+#[test]
+fn other_json_of_the_same_images_is_not_encoded() {
+    let dir = fresh_dir();
+    // Beside each image is what upstream prints of it, plainly and prettily.
+    let from = images().join("simple");
+    let run = crit_in(
+        dir.path(),
+        &["-q", "encode", "-d", from.to_str().unwrap(), "-o", "back"],
+        b"",
+    );
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    for entry in fs::read_dir(dir.path().join("back")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(
+            name.ends_with(".img") || name.starts_with("stats-dump"),
+            "{name}"
+        );
+    }
+    let empty = fresh_dir();
+    let run = crit_in(empty.path(), &["encode", "-d", ".", "-o", "x"], b"");
+    assert_eq!(
+        run.stderr,
+        "crit: .: there is nothing that could be encoded\n"
+    );
+}

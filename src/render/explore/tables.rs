@@ -45,7 +45,7 @@ pub(crate) fn sockets(tasks: &[TaskSockets]) -> String {
             number(socket.send_queue),
             address(socket.src_addr.as_ref(), socket.src_port),
             address(socket.dest_addr.as_ref(), socket.dest_port),
-            notes(socket),
+            notes(socket, true),
         ]);
     }
     table.text()
@@ -64,8 +64,8 @@ pub(crate) fn address(name: Option<&Text>, port: Option<u32>) -> String {
     }
 }
 
-/// What the other columns have no room for.
-pub(crate) fn notes(socket: &Socket) -> String {
+/// What the other columns have no room for; not all of it leaves out the peer and the sizes of buffers.
+pub(crate) fn notes(socket: &Socket, all: bool) -> String {
     let mut notes = Vec::new();
     if let Some(backlog) = socket.backlog {
         notes.push(format!("backlog {backlog}"));
@@ -76,7 +76,7 @@ pub(crate) fn notes(socket: &Socket) -> String {
     if let Some(shutdown) = &socket.shutdown {
         notes.push(format!("shut {}", shutdown.to_lowercase()));
     }
-    if let Some(peer) = &socket.peer {
+    if let Some(peer) = socket.peer.as_ref().filter(|_| all) {
         notes.push(holders(peer));
     }
     if let Some(folder) = &socket.name_dir {
@@ -91,7 +91,7 @@ pub(crate) fn notes(socket: &Socket) -> String {
         let words = socket.groups.iter().map(|word| format!("{word:#x}"));
         notes.push(format!("groups {}", words.collect::<Vec<_>>().join(" ")));
     }
-    if let (Some(recv), Some(send)) = (socket.recv_buf, socket.send_buf) {
+    if let (Some(recv), Some(send), true) = (socket.recv_buf, socket.send_buf, all) {
         notes.push(format!("buffers {recv}/{send}"));
     }
     notes.join(", ")
