@@ -52,7 +52,7 @@ fn descriptor_set(path: &Path) -> Result<Schema> {
 /// Opens a checkpoint, and says what is wrong with it. Large packed archives are read once for this.
 pub(super) fn checkpoint(schema: &Schema, path: &Path) -> Result<Checkpoint> {
     let checkpoint = listed(schema, path)?;
-    let elsewhere = has_images(&checkpoint, path)?;
+    let elsewhere = elsewhere(&checkpoint, path)?;
     if !elsewhere.is_empty() {
         caution(&format!(
             "{}: images in {} are not looked at",
@@ -64,7 +64,7 @@ pub(super) fn checkpoint(schema: &Schema, path: &Path) -> Result<Checkpoint> {
 }
 
 /// The folders with images that are not its own; an error when there are no others.
-fn has_images(checkpoint: &Checkpoint, path: &Path) -> Result<Vec<String>> {
+fn elsewhere(checkpoint: &Checkpoint, path: &Path) -> Result<Vec<String>> {
     let elsewhere = checkpoint.folders_elsewhere();
     if !checkpoint.images()?.is_empty() {
         return Ok(elsewhere);

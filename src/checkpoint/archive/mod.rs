@@ -158,9 +158,8 @@ impl Archive {
     /// What is odd about a member: a loss when it has the name of an image that no one can ask for.
     fn note(&mut self, member: &Member, oddity: &str) {
         let what = format!("member {}: {oddity}", member.name);
-        // Those that can be asked for are found to be no files when all images are looked at.
-        let can_be_asked_for = member.kind != MemberKind::File;
-        if can_be_asked_for || !member.name.as_bytes().ends_with(b".img") {
+        // One that is no file is found when all images are looked at.
+        if !member.is_file() || !member.name.as_bytes().ends_with(b".img") {
             self.warn(&what);
         } else if self.losses.len() < WARNINGS {
             self.losses.push(self.warning(what));
