@@ -383,6 +383,19 @@ pub struct Warning {
     pub message: String,
 }
 
+impl Warning {
+    /// About a file as a whole.
+    pub(crate) fn of_file(file: impl Into<String>, message: impl Into<String>) -> Self {
+        Warning {
+            at: Location {
+                file: Some(file.into()),
+                ..Location::default()
+            },
+            message: message.into(),
+        }
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.at, self.message)

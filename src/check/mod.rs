@@ -126,12 +126,12 @@ pub fn check_with(checkpoint: &Checkpoint, step: &(dyn Fn(&str) + Sync)) -> Resu
         findings: RefCell::default(),
         damaged: RefCell::default(),
     };
-    for loss in checkpoint.losses()? {
+    let gaps = checkpoint.gaps()?;
+    for loss in gaps.losses {
         checker.error("", (), loss.message);
     }
-    let elsewhere = checkpoint.folders_elsewhere();
-    if !elsewhere.is_empty() {
-        let folders = checkpoint.name_folders(&elsewhere);
+    if !gaps.elsewhere.is_empty() {
+        let folders = checkpoint.name_folders(&gaps.elsewhere);
         checker.warning("", (), format!("images in {folders} are not looked at"));
     }
     let images = images::check(&checker, &names, step);

@@ -139,10 +139,9 @@ fn is_absence(error: &io::Error) -> bool {
 }
 
 impl Store for Folder {
-    fn members(&self, folder: &str) -> Result<Vec<Member>> {
+    fn members(&self) -> Result<Vec<Member>> {
         let mut found = Vec::new();
-        let root = self.resolved.join(folder);
-        self.walk(&root, folder.as_bytes(), 0, &mut found)?;
+        self.walk(&self.resolved, b"", 0, &mut found)?;
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
     }

@@ -1,18 +1,27 @@
 //! What of a directory or an archive is not read, whatever is asked: who looks for something has to
 //! know that it may be there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
 use super::{Checkpoint, MemberKind};
-use crate::error::{Error, ErrorKind, Location, Result, Warning};
+use crate::error::{Error, ErrorKind, Result, Warning};
 use crate::limits::WARNINGS;
 use crate::text::Text;
 
 /// As many folders are named.
 const FOLDERS: usize = 3;
+
+/// What the names in a checkpoint tell besides its images.
+pub(crate) struct Gaps {
+    pub(crate) losses: Vec<Warning>,
+    pub(crate) elsewhere: Vec<String>,
+    /// Whether it has images of its own.
+    #[cfg(feature = "cli")]
+    pub(crate) has_images: bool,
+}
 
 impl Checkpoint {
     /// What is missing of the checkpoint: what stood behind the place where its archive breaks off,
@@ -24,30 +33,52 @@ impl Checkpoint {
     ///
     /// The directory can't be read.
     pub fn losses(&self) -> Result<Vec<Warning>> {
+        Ok(self.gaps()?.losses)
+    }
+
+    /// The folders with images that are not those of this checkpoint: other checkpoints in it or beside
+    /// it. Its pre-dumps are not meant. In a directory only the folders in it and beside its images are
+    /// looked at, not what is below them.
+    ///
+    /// # Errors
+    ///
+    /// The directory can't be read.
+    pub fn folders_elsewhere(&self) -> Result<Vec<String>> {
+        Ok(self.gaps()?.elsewhere)
+    }
+
+    /// All of it, by one look at the folder of images: every command asks.
+    pub(crate) fn gaps(&self) -> Result<Gaps> {
+        let names = self.store.names(&self.base)?;
+        Ok(Gaps {
+            losses: self.losses_among(&names),
+            elsewhere: self.elsewhere(&names),
+            #[cfg(feature = "cli")]
+            has_images: names.iter().any(|(name, kind)| {
+                let name = name.as_str().and_then(|name| name.strip_prefix(&self.base));
+                name.is_some_and(|name| self.is_image_name(name) && self.is_readable(name, kind))
+            }),
+        })
+    }
+
+    fn losses_among(&self, names: &[(Text, MemberKind)]) -> Vec<Warning> {
+        let mut found: Vec<(&Text, String)> = names
+            .iter()
+            .filter_map(|(name, kind)| Some((name, self.why_not_read(name, kind)?)))
+            .collect();
+        found.sort_unstable();
         let mut losses = self.store.losses().to_vec();
-        let loss = |message| Warning {
-            at: Location {
-                file: Some(self.name.clone()),
-                ..Location::default()
-            },
-            message,
-        };
-        // Of members that stand twice, the last counts.
-        let names: BTreeMap<Text, MemberKind> = self.store.names(&self.base)?.into_iter().collect();
-        let mut more = 0u64;
-        for (name, kind) in &names {
-            match self.why_not_read(name, kind) {
-                Some(why) if losses.len() < WARNINGS => {
-                    losses.push(loss(format!("{} is not read: {why}", printed(name))));
-                }
-                Some(_) => more += 1,
-                None => {}
-            }
+        let left = WARNINGS.saturating_sub(losses.len());
+        let more = found.len().saturating_sub(left);
+        for (name, why) in found.into_iter().take(left) {
+            let message = format!("{} is not read: {why}", printed(name));
+            losses.push(Warning::of_file(&self.name, message));
         }
         if more > 0 {
-            losses.push(loss(format!("{more} more like these are not read")));
+            let message = format!("{more} more like these are not read");
+            losses.push(Warning::of_file(&self.name, message));
         }
-        Ok(losses)
+        losses
     }
 
     /// Why a member of the folder of images that has the name of an image can't be read.
@@ -84,7 +115,7 @@ impl Checkpoint {
         }
     }
 
-    fn is_image_name(&self, name: &str) -> bool {
+    pub(super) fn is_image_name(&self, name: &str) -> bool {
         name.ends_with(".img") || self.schema.kinds().by_file_name(name).is_some()
     }
 
@@ -109,41 +140,39 @@ impl Checkpoint {
         here || matches!(self.parent(), Ok(Some(parent)) if parent.reads(file))
     }
 
-    /// The folders with images that are not those of this checkpoint: other checkpoints in it or beside
-    /// it. Its pre-dumps are not meant. In a directory only the folders in it and beside its images are
-    /// looked at, not what is below them.
-    #[must_use]
-    pub fn folders_elsewhere(&self) -> Vec<String> {
+    fn elsewhere(&self, own: &[(Text, MemberKind)]) -> Vec<String> {
         let mut folders = BTreeSet::new();
-        let mut look_at = |names: Vec<(Text, MemberKind)>| {
-            for (name, kind) in names {
-                let Some((folder, base)) = name.as_str().map(split) else {
-                    continue;
-                };
-                // What has an image's ending may be a disk's.
-                let is_known =
-                    base.ends_with(".img") && self.schema.kinds().by_file_name(base).is_some();
-                if folder != self.base && is_known && kind != MemberKind::Directory {
-                    folders.insert(folder.to_owned());
-                }
+        let mut look_at = |name: &Text, kind: &MemberKind| {
+            let Some((folder, base)) = name.as_str().map(split) else {
+                return;
+            };
+            // What has an image's ending may be a disk's.
+            if folder != self.base
+                && *kind != MemberKind::Directory
+                && base.ends_with(".img")
+                && self.schema.kinds().by_file_name(base).is_some()
+            {
+                folders.insert(folder.to_owned());
             }
         };
         if self.is_archive() {
-            let members = self.members().unwrap_or_default().into_iter();
-            look_at(members.map(|member| (member.name, member.kind)).collect());
+            for member in self.members().unwrap_or_default() {
+                look_at(&member.name, &member.kind);
+            }
         } else {
-            let tops = BTreeSet::from(["", &self.base]);
-            for top in tops {
-                let names = self.store.names(top).unwrap_or_default();
-                let inner = names
-                    .iter()
-                    .filter(|(_, kind)| *kind == MemberKind::Directory);
-                for (inner, _) in inner.filter(|(name, _)| name.as_str().is_some()) {
-                    // What can't be looked into is nothing of this checkpoint's.
-                    let names = self.store.names(&format!("{inner}/"));
-                    look_at(names.unwrap_or_default());
+            // What can't be looked into is nothing of this checkpoint's.
+            let names = |folder: &str| self.store.names(folder).unwrap_or_default();
+            let above = match self.base.is_empty() {
+                true => Vec::new(),
+                false => names(""),
+            };
+            for (name, kind) in own.iter().chain(&above) {
+                look_at(name, kind);
+                if let (MemberKind::Directory, Some(folder)) = (kind, name.as_str()) {
+                    for (name, kind) in names(&format!("{folder}/")) {
+                        look_at(&name, &kind);
+                    }
                 }
-                look_at(names);
             }
         }
         if !folders.is_empty() {
@@ -191,7 +220,7 @@ impl Checkpoint {
     pub(crate) fn no_images(&self) -> Error {
         let what = "no image is in it".to_owned();
         let error = Error::new(ErrorKind::NotACheckpoint(what)).in_file(self.name());
-        let elsewhere = self.folders_elsewhere();
+        let elsewhere = self.folders_elsewhere().unwrap_or_default();
         if elsewhere.is_empty() {
             return error;
         }

@@ -15,7 +15,6 @@ mod member;
 mod stats;
 mod store;
 
-use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, Read};
@@ -160,7 +159,7 @@ impl Checkpoint {
     ///
     /// The directory can't be read, or has more than [`crate::limits::MEMBERS`] files.
     pub fn members(&self) -> Result<Vec<Member>> {
-        self.store.members("")
+        self.store.members()
     }
 
     /// The files beside each other in the folder of images, by name, without the folder's.
@@ -169,31 +168,35 @@ impl Checkpoint {
     ///
     /// The directory can't be read.
     pub fn image_names(&self) -> Result<Vec<String>> {
-        let mut names = BTreeMap::new();
+        let mut names = Vec::new();
         for (name, kind) in self.store.names(&self.base)? {
             let Some(name) = name.as_str().and_then(|name| name.strip_prefix(&self.base)) else {
                 continue;
             };
-            // What CRIU opens through a link is an image as well.
-            let is_file = match kind {
-                MemberKind::File => true,
-                // Where it can't be known, who reads it is told why.
-                MemberKind::Link(_) => self.size(name).map_or(true, |size| size.is_some()),
-                _ => false,
-            };
-            // Of members that stand twice, the last counts.
-            names.insert(name.to_owned(), is_file);
+            if self.is_readable(name, &kind) {
+                names.push(name.to_owned());
+            }
         }
-        let files = names.into_iter().filter(|(_, is_file)| *is_file);
-        Ok(files.map(|(name, _)| name).collect())
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Whether a member of the folder of images is a file, or leads to one.
+    fn is_readable(&self, name: &str, kind: &MemberKind) -> bool {
+        match kind {
+            MemberKind::File => true,
+            // What CRIU opens through a link is an image as well. Where it can't be known, who reads it is
+            // told why.
+            MemberKind::Link(_) => self.size(name).map_or(true, |size| size.is_some()),
+            _ => false,
+        }
     }
 
     /// The files among the images whose names are those of images: not what editors and people put
     /// beside them (`core-1.img.bak`), nor logs.
     pub(crate) fn images(&self) -> Result<Vec<String>> {
         let mut names = self.image_names()?;
-        let kinds = self.schema.kinds();
-        names.retain(|name| name.ends_with(".img") || kinds.by_file_name(name).is_some());
+        names.retain(|name| self.is_image_name(name));
         Ok(names)
     }
 

@@ -9,10 +9,11 @@ use crate::text::Text;
 
 /// A directory or an archive. Names are those of [`Member::name`].
 pub(super) trait Store: Send + Sync {
-    /// Everything in it (of a directory: what is in the sub-directory `folder`, and below).
-    fn members(&self, folder: &str) -> Result<Vec<Member>>;
+    /// Everything in it.
+    fn members(&self) -> Result<Vec<Member>>;
 
-    /// What stands in a folder, not what is below that: by whole names, in no order.
+    /// What stands in a folder, not what is below that: by whole names, each once, in no
+    /// order.
     fn names(&self, folder: &str) -> Result<Vec<(Text, MemberKind)>>;
 
     /// The member of this name.

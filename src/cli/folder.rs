@@ -80,7 +80,8 @@ impl Contents {
             let name = entry.file_name().to_string_lossy().to_lowercase();
             let is_own = ["checkpoint", "pre-checkpoint", "stats-dump"];
             contents.is_checkpoint |= name.ends_with(".img") || is_own.contains(&name.as_str());
-            if path.is_dir() {
+            let kind = entry.file_type()?;
+            if kind.is_dir() || (kind.is_symlink() && path.is_dir()) {
                 // What a link leads to is looked at, but not gone through.
                 contents.directories.push(path);
             } else if ARCHIVES.iter().any(|ending| name.ends_with(ending)) {

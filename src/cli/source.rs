@@ -11,6 +11,9 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::Schema;
 
+/// As many checkpoints in a folder are named in a hint.
+const NAMED: usize = 3;
+
 /// The schema that the options ask for.
 pub(super) fn schema(args: &SchemaArgs) -> Result<Schema> {
     let mut schema = match (&args.schema_dir, &args.descriptor_set) {
@@ -51,52 +54,35 @@ fn descriptor_set(path: &Path) -> Result<Schema> {
 
 /// Opens a checkpoint, and says what is wrong with it. Large packed archives are read once for this.
 pub(super) fn checkpoint(schema: &Schema, path: &Path) -> Result<Checkpoint> {
-    let checkpoint = listed(schema, path)?;
-    let elsewhere = elsewhere(&checkpoint, path)?;
-    if !elsewhere.is_empty() {
-        caution(&format!(
+    let checkpoint = checked(schema, path)?;
+    let gaps = checkpoint.gaps()?;
+    gaps.losses.iter().for_each(lose);
+    match (gaps.has_images, gaps.elsewhere.is_empty()) {
+        (true, true) => {}
+        (true, false) => caution(&format!(
             "{}: images in {} are not looked at",
             checkpoint.name(),
-            checkpoint.name_folders(&elsewhere)
-        ));
+            checkpoint.name_folders(&gaps.elsewhere)
+        )),
+        (false, false) => return Err(checkpoint.no_images()),
+        (false, true) => {
+            let inside = folder::inside(path)?.unwrap_or_default();
+            let named = inside.iter().take(NAMED);
+            let named: Vec<String> = named.map(|path| path.display().to_string()).collect();
+            if !named.is_empty() {
+                let more = if inside.len() > NAMED { ", ..." } else { "" };
+                let hint = format!("checkpoints are in it: {}{more}", named.join(", "));
+                return Err(checkpoint.no_images().with_hint(hint));
+            }
+        }
     }
     Ok(checkpoint)
-}
-
-/// The folders with images that are not its own; an error when there are no others.
-fn elsewhere(checkpoint: &Checkpoint, path: &Path) -> Result<Vec<String>> {
-    let elsewhere = checkpoint.folders_elsewhere();
-    if !checkpoint.images()?.is_empty() {
-        return Ok(elsewhere);
-    }
-    if !elsewhere.is_empty() {
-        return Err(checkpoint.no_images());
-    }
-    let inside = folder::inside(path)?.unwrap_or_default();
-    if inside.is_empty() {
-        return Ok(elsewhere);
-    }
-    let named: Vec<String> = inside
-        .iter()
-        .take(3)
-        .map(|path| path.display().to_string())
-        .collect();
-    let more = if inside.len() > named.len() {
-        ", ..."
-    } else {
-        ""
-    };
-    let what = "no image is in it".to_owned();
-    let error = Error::new(ErrorKind::NotACheckpoint(what)).in_file(checkpoint.name());
-    Err(error.with_hint(format!("checkpoints are in it: {}{more}", named.join(", "))))
 }
 
 /// The same, for who wants to know what is in it, be it images or not.
 pub(super) fn listed(schema: &Schema, path: &Path) -> Result<Checkpoint> {
     let checkpoint = checked(schema, path)?;
-    for loss in checkpoint.losses()? {
-        lose(&loss);
-    }
+    checkpoint.losses()?.iter().for_each(lose);
     Ok(checkpoint)
 }
 

@@ -43,7 +43,7 @@ pub use threads::{TaskThreads, Thread};
 pub use timers::{IntervalTimer, PosixTimer, TaskTimers};
 
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, Location, Result, Warning};
+use crate::error::{Error, Result, Warning};
 use crate::image::Entry;
 use crate::limits::WARNINGS;
 use crate::memory::Memories;
@@ -127,13 +127,7 @@ impl<'c> Explorer<'c> {
 
     /// Notes a gap that has a file.
     fn gap(&self, image: &str, message: impl Into<String>) {
-        self.warn(Warning {
-            at: Location {
-                file: Some(self.checkpoint.label(image)),
-                ..Location::default()
-            },
-            message: message.into(),
-        });
+        self.warn(Warning::of_file(self.checkpoint.label(image), message));
     }
 
     /// Notes a gap for an error.

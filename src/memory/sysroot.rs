@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use super::behind::MappedFile;
 use crate::checkpoint::RandomAccess;
-use crate::error::{Error, Location, Result, Warning};
+use crate::error::{Error, Result, Warning};
 use crate::text::Text;
 
 /// A root directory.
@@ -115,13 +115,7 @@ impl Sysroot {
     }
 
     fn warning(&self, file: &MappedFile, message: String) -> Warning {
-        Warning {
-            at: Location {
-                file: Some(self.label(file)),
-                ..Location::default()
-            },
-            message,
-        }
+        Warning::of_file(self.label(file), message)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

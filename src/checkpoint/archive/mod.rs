@@ -24,7 +24,7 @@ use self::packing::{Packing, Shared, Unpacked};
 use super::member::{Member, MemberKind, RandomAccess};
 use super::store::{ParentLink, Store};
 use crate::descriptor::Family;
-use crate::error::{Error, ErrorKind, Location, Result, Warning};
+use crate::error::{Error, ErrorKind, Result, Warning};
 use crate::limits::{KEPT_MEMBER, KEPT_MEMBERS, MEMBER_NAMES, MEMBERS, UNPACKED_AGAIN, WARNINGS};
 use crate::text::Text;
 
@@ -206,13 +206,7 @@ impl Archive {
     }
 
     fn warning(&self, message: String) -> Warning {
-        Warning {
-            at: Location {
-                file: Some(self.name.clone()),
-                ..Location::default()
-            },
-            message,
-        }
+        Warning::of_file(&self.name, message)
     }
 
     fn error(&self, error: io::Error) -> Error {
@@ -275,21 +269,20 @@ impl Archive {
 }
 
 impl Store for Archive {
-    fn members(&self, folder: &str) -> Result<Vec<Member>> {
-        let inside =
-            |member: &&Indexed| member.member.name.as_bytes().starts_with(folder.as_bytes());
-        let members = self.members.iter().filter(inside);
+    fn members(&self) -> Result<Vec<Member>> {
+        let members = self.members.iter();
         Ok(members.map(|indexed| indexed.member.clone()).collect())
     }
 
     fn names(&self, folder: &str) -> Result<Vec<(Text, MemberKind)>> {
-        let in_it = |member: &&Indexed| {
+        let in_it = |(at, member): &(usize, &Indexed)| {
             let name = member.member.name.as_bytes();
             let inner = name.strip_prefix(folder.as_bytes());
-            inner.is_some_and(|inner| !inner.contains(&b'/'))
+            // Of members that stand twice, the last counts.
+            inner.is_some_and(|inner| !inner.contains(&b'/')) && self.by_name.get(name) == Some(at)
         };
-        let members = self.members.iter().filter(in_it);
-        let members = members.map(|m| (m.member.name.clone(), m.member.kind.clone()));
+        let members = self.members.iter().enumerate().filter(in_it);
+        let members = members.map(|(_, m)| (m.member.name.clone(), m.member.kind.clone()));
         Ok(members.collect())
     }
 
