@@ -338,16 +338,11 @@ struct Pages(BTreeMap<u32, (String, u64)>);
 
 impl Pages {
     fn add(&mut self, image: &str, pagemap: &Pagemap, page_size: u64) {
-        let here = pagemap
-            .runs
-            .iter()
-            .filter(|run| matches!(run.held, Held::Here(_)));
-        let count = here.map(|run| run.pages).fold(0, u64::saturating_add);
         let (_, bytes) = self
             .0
             .entry(pagemap.pages_id)
             .or_insert_with(|| (image.to_owned(), 0));
-        *bytes = bytes.saturating_add(count.saturating_mul(page_size));
+        *bytes = bytes.saturating_add(pagemap.counts().here.saturating_mul(page_size));
     }
 
     fn check(&self, checker: &Checker<'_>) {

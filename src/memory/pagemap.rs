@@ -1,5 +1,6 @@
 //! Which pages of a task a dump holds, and where (CRIU's `criu/pagemap.c` reads it so).
 
+use super::regions::PageCounts;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::PAGEMAP_ENTRIES;
@@ -59,6 +60,21 @@ const FIELDS: [&str; 6] = [
 ];
 
 impl Pagemap {
+    /// How many of its pages are where; of those in the parent nobody looked whether it has them.
+    pub(crate) fn counts(&self) -> PageCounts {
+        let mut counts = PageCounts::default();
+        for run in &self.runs {
+            let count = match run.held {
+                Held::Here(_) => &mut counts.here,
+                Held::InParent => &mut counts.in_parent,
+                Held::Lazy => &mut counts.lazy,
+                Held::Nowhere => continue,
+            };
+            *count = count.saturating_add(run.pages);
+        }
+        counts
+    }
+
     /// Reads the pagemap of this name, such as `pagemap-1.img`; `None` when there is none.
     ///
     /// # Errors

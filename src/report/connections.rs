@@ -88,7 +88,7 @@ pub(super) fn section(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
     }
     // Those between processes first: what a process has with itself says little.
     connections.sort_by_key(|connection| connection.ends.len() < 2);
-    let between = connections.iter().take_while(|c| c.ends.len() > 1);
+    let between = connections.iter().filter(|c| c.ends.len() > 1);
     let between: Vec<&Connection> = between.collect();
     if between.is_empty() {
         page.raw("<p class=note>No two processes have ends of the same; what a process has with itself is in the table.</p>\n");

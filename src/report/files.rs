@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Subject;
-use super::html::{Html, shown};
+use super::html::{Fold, Html, shown};
 use crate::error::Result;
 use crate::explore::{DescriptorName, Socket};
 use crate::render::explore::{address, notes};
@@ -22,7 +22,7 @@ pub(super) fn descriptors(page: &mut Html, subject: &Subject<'_>) -> Result<()> 
         |_| BTreeMap::new(),
         |sockets| sockets.map(|(pid, s)| ((pid, s.fd), s)).collect(),
     );
-    let mut fold = page.fold(tasks.len().min(TASKS), "processes");
+    let mut fold = Fold::of(tasks.len().min(TASKS), "processes");
     for task in tasks.iter().take(TASKS) {
         fold.next(page);
         page.raw("<details><summary>")

@@ -48,12 +48,12 @@ impl Group<'_> {
             Kind::Pipe | Kind::Inet => String::new(),
             kind => format!("{} ", kind.name()),
         };
-        let ends = first
+        let mut ends = first
             .into_iter()
             .flat_map(|connection| connection.ends.keys());
-        let outside = match ends.filter(|end| matches!(end, End::Outside(_))).count() {
-            0 => "",
-            _ => " (outside)",
+        let outside = match ends.any(|end| matches!(end, End::Outside(_))) {
+            true => " (outside)",
+            false => "",
         };
         let undrawn = match self.undrawn {
             0 => String::new(),
@@ -81,14 +81,43 @@ fn way(descriptors: &BTreeSet<(u32, Way)>) -> Way {
     }
 }
 
-/// Draws connections that have more than one end.
-pub(super) fn draw(
-    page: &mut Html,
-    connections: &[&Connection],
-    order: &[u32],
-    name: impl Fn(u32) -> String,
-) {
-    let places: BTreeMap<u32, usize> = order.iter().copied().zip(0..).collect();
+/// What is drawn.
+struct Graph<'c> {
+    /// On the left: those that what is drawn leads to, and no others, as a process without a line would
+    /// seem alone.
+    processes: Vec<u32>,
+    groups: Vec<Group<'c>>,
+}
+
+impl<'c> Graph<'c> {
+    fn of(connections: &[&'c Connection], order: &[u32]) -> Self {
+        let mut groups = grouped(connections, order);
+        groups.sort_by_key(|group| (group.place(), group.kind));
+        groups.truncate(NODES);
+        let lines = groups.iter().flat_map(|group| &group.lines);
+        let drawn: BTreeSet<usize> = lines.map(|(line, _)| *line).collect();
+        let drawn: BTreeMap<usize, usize> = drawn.into_iter().take(NODES).zip(0..).collect();
+        for group in &mut groups {
+            let all = group.lines.len();
+            group.lines.retain_mut(|(line, _)| match drawn.get(line) {
+                Some(place) => {
+                    *line = *place;
+                    true
+                }
+                None => false,
+            });
+            group.undrawn = all - group.lines.len();
+        }
+        let processes = drawn.keys().filter_map(|line| order.get(*line).copied());
+        Graph {
+            processes: processes.collect(),
+            groups,
+        }
+    }
+}
+
+/// Connections by what they have in common, each with its lines in the whole order.
+fn grouped<'c>(connections: &[&'c Connection], order: &[u32]) -> Vec<Group<'c>> {
     type Ends<'c> = Vec<(&'c End, Way)>;
     let mut same: BTreeMap<(Kind, Ends<'_>), Vec<&Connection>> = BTreeMap::new();
     for connection in connections {
@@ -97,6 +126,7 @@ pub(super) fn draw(
         let key = (connection.kind, ends.collect());
         same.entry(key).or_default().push(connection);
     }
+    let places: BTreeMap<u32, usize> = order.iter().copied().zip(0..).collect();
     let groups = same.into_iter().map(|((kind, ends), connections)| {
         let line = |(end, way): &(&End, Way)| match end {
             End::Process(pid) => Some((*places.get(pid)?, *way)),
@@ -109,28 +139,17 @@ pub(super) fn draw(
             undrawn: 0,
         }
     });
-    let mut groups: Vec<Group<'_>> = groups.filter(|group| !group.lines.is_empty()).collect();
-    groups.sort_by_key(|group| (group.place(), group.kind));
-    groups.truncate(NODES);
-    // Those that what is drawn leads to, and no others: a process without a line would seem alone.
-    let lines = groups.iter().flat_map(|group| &group.lines);
-    let drawn: BTreeSet<usize> = lines.map(|(line, _)| *line).collect();
-    let drawn: Vec<usize> = drawn.into_iter().take(NODES).collect();
-    let processes: Vec<u32> = drawn
-        .iter()
-        .filter_map(|line| order.get(*line).copied())
-        .collect();
-    let again: BTreeMap<usize, usize> = drawn.iter().copied().zip(0..).collect();
-    for group in &mut groups {
-        let all = group.lines.len();
-        let lines = group.lines.iter();
-        group.lines = lines
-            .filter_map(|(line, way)| Some((*again.get(line)?, *way)))
-            .collect();
-        group.undrawn = all - group.lines.len();
-    }
-    let shown: usize = groups.iter().map(|group| group.connections.len()).sum();
+    groups.filter(|group| !group.lines.is_empty()).collect()
+}
 
+/// Draws connections that have more than one end.
+pub(super) fn draw(
+    page: &mut Html,
+    connections: &[&Connection],
+    order: &[u32],
+    name: impl Fn(u32) -> String,
+) {
+    let Graph { processes, groups } = Graph::of(connections, order);
     legend(page, connections);
     let height = processes.len().max(groups.len()) as u64 * 20 + 10;
     page.raw("<div class=wide><svg class=graph role=img viewBox=\"0 0 900 ");
@@ -168,8 +187,8 @@ pub(super) fn draw(
         dot(page, group.kind.class(), RIGHT, y);
     }
     page.raw("</svg></div>\n");
-    let left = connections.len() - shown;
-    page.left_out(left, "pipes and connections, which the table has");
+    let drawn: usize = groups.iter().map(|group| group.connections.len()).sum();
+    page.left_out(connections.len() - drawn, "pipes and connections");
 }
 
 /// The kinds that there are.

@@ -109,11 +109,6 @@ impl Html {
         self
     }
 
-    /// A list of so many members.
-    pub(super) fn fold(&self, count: usize, what: &'static str) -> Fold {
-        Fold::inside("", "", count, what)
-    }
-
     pub(super) fn into_string(self) -> String {
         self.0
     }
@@ -121,15 +116,21 @@ impl Html {
 
 /// A list whose later members are folded away, when there are many.
 pub(super) struct Fold {
-    /// What is open where the list is, and what opens it again.
+    /// What closes the element that the list is in, and what opens it.
     close: &'static str,
     open: &'static str,
     count: usize,
-    done: usize,
     what: &'static str,
+    done: usize,
+    folded: bool,
 }
 
 impl Fold {
+    pub(super) fn of(count: usize, what: &'static str) -> Self {
+        Fold::inside("", "", count, what)
+    }
+
+    /// The same inside of an element, which is closed before the fold and opened again in it.
     pub(super) fn inside(
         close: &'static str,
         open: &'static str,
@@ -140,8 +141,9 @@ impl Fold {
             close,
             open,
             count,
-            done: 0,
             what,
+            done: 0,
+            folded: false,
         }
     }
 
@@ -156,14 +158,14 @@ impl Fold {
                 .raw(self.what)
                 .raw("</summary>\n")
                 .raw(self.open);
-            self.count = 0;
+            self.folded = true;
         }
         self.done += 1;
     }
 
     /// Behind the last.
     pub(super) fn end(self, page: &mut Html) {
-        if self.count == 0 && self.done > UNFOLDED {
+        if self.folded {
             page.raw("</details>\n");
         }
     }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Subject;
-use super::html::{Html, short};
+use super::html::{Fold, Html, short};
 use super::space::{Block, CLASSES, Class, address_space, share, table};
 use crate::checkpoint::Checkpoint;
 use crate::explore::TaskState;
-use crate::memory::{Held, Memories, Pagemap};
+use crate::memory::{Memories, PageCounts, Pagemap};
 use crate::render::bytes;
 
 /// As many tasks have a bar.
@@ -22,14 +22,8 @@ const GAPS: usize = 3;
 /// The memory of all tasks.
 pub(super) struct Tasks {
     tasks: Vec<TaskMemory>,
-    pages: Pages,
-}
-
-/// Bytes of pages by where they are; what tasks share is there once.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Pages {
-    pub(super) here: u64,
-    pub(super) in_parent: u64,
+    /// Of all page maps; what tasks share is there once.
+    pages: PageCounts,
 }
 
 struct TaskMemory {
@@ -89,7 +83,7 @@ impl Tasks {
             tasks: alive
                 .map(|process| TaskMemory::of(&memories, process.pid))
                 .collect(),
-            pages: Pages::of(subject.checkpoint),
+            pages: pages(subject.checkpoint),
         }
     }
 
@@ -98,8 +92,8 @@ impl Tasks {
         self.total(|block| block.mapped)
     }
 
-    /// What the page maps say, those of segments that tasks share too.
-    pub(super) fn pages(&self) -> Pages {
+    /// Where the pages are that all page maps have; what tasks share counts once.
+    pub(super) fn pages(&self) -> PageCounts {
         self.pages
     }
 
@@ -134,7 +128,7 @@ impl Tasks {
             .collect();
         largest.sort_by_key(|task| std::cmp::Reverse(task.sum(Block::present)));
         page.raw("<h3>Address spaces</h3>\n<p class=note>Areas from low to high addresses; the width goes with the logarithm of the size, and what is filled is in the dump, or in a pre-dump of it. Spaces between are gaps.</p>\n");
-        let mut fold = page.fold(largest.len().min(SPACES), "address spaces");
+        let mut fold = Fold::of(largest.len().min(SPACES), "address spaces");
         for (task, place) in largest.iter().take(SPACES).zip(0..) {
             fold.next(page);
             page.raw(if place < 3 {
@@ -183,7 +177,7 @@ impl Tasks {
         let sums = rows.iter().map(|task| task.sum(Block::present));
         let most = sums.max().unwrap_or(0).max(1);
         page.raw("<div class=wide>\n");
-        let mut fold = page.fold(rows.len(), "processes");
+        let mut fold = Fold::of(rows.len(), "processes");
         // A picture of its own for each, so that some can be folded away, and pages break between them.
         for task in &rows {
             fold.next(page);
@@ -214,31 +208,17 @@ impl Tasks {
     }
 }
 
-impl Pages {
-    /// Adds up the page maps. What can't be read is found by check.
-    fn of(checkpoint: &Checkpoint) -> Self {
-        let mut pages = Pages::default();
-        let size = checkpoint.page_size();
-        for name in checkpoint.images().unwrap_or_default() {
-            if !name.starts_with("pagemap-") {
-                continue;
-            }
-            for run in Pagemap::read(checkpoint, &name)
-                .ok()
-                .flatten()
-                .into_iter()
-                .flat_map(|pagemap| pagemap.runs)
-            {
-                let bytes = run.pages.saturating_mul(size);
-                match run.held {
-                    Held::Here(_) => pages.here = pages.here.saturating_add(bytes),
-                    Held::InParent => pages.in_parent = pages.in_parent.saturating_add(bytes),
-                    _ => {}
-                }
-            }
+/// Adds up the page maps, each once, also those of segments that tasks share. What can't be read is found
+/// by check.
+fn pages(checkpoint: &Checkpoint) -> PageCounts {
+    let mut pages = PageCounts::default();
+    let names = checkpoint.images().unwrap_or_default();
+    for name in names.iter().filter(|name| name.starts_with("pagemap-")) {
+        if let Ok(Some(pagemap)) = Pagemap::read(checkpoint, name) {
+            pages.add(pagemap.counts());
         }
-        pages
     }
+    pages
 }
 
 /// Draws a part of a bar; the result is where it ends.

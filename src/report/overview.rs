@@ -64,14 +64,15 @@ pub(super) fn head(page: &mut Html, subject: &Subject<'_>, memory: &Tasks) {
     if memory.is_known() {
         fact("Memory mapped, of all tasks", &bytes(memory.mapped()));
         let pages = memory.pages();
-        let here = bytes(pages.here);
+        let size = |pages: u64| bytes(pages.saturating_mul(checkpoint.page_size()));
+        let here = size(pages.here);
         if memory.lacks_pages() {
             fact("Pages of the dump, not all of them here", &here);
         } else {
             fact("Pages in the dump", &here);
         }
         if pages.in_parent > 0 {
-            fact("Pages in pre-dumps", &bytes(pages.in_parent));
+            fact("Pages in pre-dumps", &size(pages.in_parent));
         }
     } else {
         fact("Memory", "unknown");
@@ -170,14 +171,13 @@ pub(super) fn statistics(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
             ],
             |count| count.to_string(),
         );
-        let shared = dump.shpages_written.unwrap_or(0);
-        if dump.shpages_scanned.unwrap_or(0) > 0 {
-            let looked_at = dump.shpages_scanned.unwrap_or(0);
+        if let Some(looked_at) = dump.shpages_scanned.filter(|pages| *pages > 0) {
+            let written = dump.shpages_written.unwrap_or(0);
             bars(
                 page,
                 &[
                     ("shared: looked at", looked_at, "other"),
-                    ("shared: written", shared, "shmem"),
+                    ("shared: written", written, "shmem"),
                 ],
                 |count| count.to_string(),
             );
