@@ -61,16 +61,8 @@ pub(super) fn run(args: &Check, source: &SchemaArgs) -> Result<ExitCode> {
 
 fn checked(schema: &Schema, path: &Path) -> Result<Checked> {
     let checkpoint = source::checked(schema, path)?;
-    let size = |name: &str| checkpoint.size(name).ok().flatten().unwrap_or(0);
-    let names = checkpoint.image_names()?;
-    let messages = names.iter().filter(|name| !name.starts_with("pages-"));
-    let total = messages.map(|name| size(name)).fold(0, u64::saturating_add);
-    let progress = Progress::new("checking", total);
-    let report = check_with(&checkpoint, &|name| {
-        if !name.starts_with("pages-") {
-            progress.add(size(name));
-        }
-    })?;
+    let progress = Progress::of_images("checking", &checkpoint)?;
+    let report = check_with(&checkpoint, &|name| progress.add_image(&checkpoint, name))?;
     Ok(Checked {
         checkpoint: checkpoint.name().to_owned(),
         report,

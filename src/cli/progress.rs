@@ -8,6 +8,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::messages::{Verbosity, verbosity};
+use crate::checkpoint::Checkpoint;
+use crate::descriptor::Family;
+use crate::error::Result;
 
 /// Nothing is shown before this.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -32,6 +35,18 @@ impl Progress {
     pub(super) fn new(what: &'static str, total: u64) -> Self {
         let template = "{prefix} {wide_bar} {binary_bytes} of {binary_total_bytes}, {eta} left";
         Progress::with_template(what, Some(total), template)
+    }
+
+    /// Over the messages of a checkpoint's images, by their bytes; raw ones are not gone through.
+    pub(super) fn of_images(what: &'static str, checkpoint: &Checkpoint) -> Result<Self> {
+        let names = checkpoint.image_names()?;
+        let sizes = names.iter().map(|name| image_size(checkpoint, name));
+        Ok(Progress::new(what, sizes.fold(0, u64::saturating_add)))
+    }
+
+    /// That an image of these was gone through.
+    pub(super) fn add_image(&self, checkpoint: &Checkpoint, name: &str) {
+        self.add(image_size(checkpoint, name));
     }
 
     /// Over so many images, or other things that are counted.
@@ -73,6 +88,14 @@ impl Progress {
 
     pub(super) fn add(&self, count: u64) {
         self.bar.inc(count);
+    }
+}
+
+fn image_size(checkpoint: &Checkpoint, name: &str) -> u64 {
+    let kind = checkpoint.schema().kinds().by_file_name(name);
+    match kind.is_some_and(|kind| kind.family == Family::Raw) {
+        true => 0,
+        false => checkpoint.size(name).ok().flatten().unwrap_or(0),
     }
 }
 

@@ -33,14 +33,10 @@ pub(super) fn decode(
     let checkpoint = source::checkpoint(schema, dir)?;
     make_dir(to)?;
     let names = checkpoint.image_names()?;
-    let mut total = 0u64;
-    for name in &names {
-        total = total.saturating_add(checkpoint.size(name)?.unwrap_or(0));
-    }
-    let progress = Progress::new("decoding", total);
+    let progress = Progress::of_images("decoding", &checkpoint)?;
     let done = in_parallel(&names, |name| {
         let report = decode_one(&checkpoint, name, to, options, max_entry);
-        progress.add(checkpoint.size(name).ok().flatten().unwrap_or(0));
+        progress.add_image(&checkpoint, name);
         report
     });
     drop(progress);

@@ -148,9 +148,7 @@ impl<'de> Visitor<'de> for FieldBytes<'_, '_> {
                 break;
             }
         }
-        if addresses > 0 && !matches!(count, 1 | 4) {
-            return Err(reading.refuse(NOT_ALONE.to_owned()));
-        }
+        reading.end_of_words(addresses, count)?;
         match packed {
             // An empty list is not there.
             Some(_) if count == 0 => out.clear(),

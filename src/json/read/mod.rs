@@ -93,6 +93,18 @@ impl Reading {
         self.fail(Error::new(ErrorKind::Value(what)))
     }
 
+    /// At the end of a list of so many words: an IP address in it stands for all of them, one or four.
+    pub(super) fn end_of_words<E: serde::de::Error>(
+        &mut self,
+        addresses: usize,
+        words: usize,
+    ) -> Result<(), E> {
+        match addresses > 0 && !matches!(words, 1 | 4) {
+            true => Err(self.refuse(NOT_ALONE.to_owned())),
+            false => Ok(()),
+        }
+    }
+
     /// Notes, when reading failed, in which field or element that was.
     pub(super) fn inside<T, E>(
         &mut self,

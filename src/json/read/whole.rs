@@ -174,9 +174,7 @@ impl<'de> Visitor<'de> for ListVisitor<'_> {
                 break;
             }
         }
-        if addresses > 0 && !matches!(list.len(), 1 | 4) {
-            return Err(reading.refuse(NOT_ALONE.to_owned()));
-        }
+        reading.end_of_words(addresses, list.len())?;
         Ok(Value::List(list))
     }
 }
