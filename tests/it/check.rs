@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::support::{self, copy_of, crit, crit_in, edit_image, fresh_dir};
+use super::support::{self, copy_of, crit, crit_in, edit_image, fresh_dir, tar};
 
 /// A fault.
 type Plant = Box<dyn FnOnce(&Path)>;
@@ -477,11 +477,10 @@ fn a_parent_that_is_in_another_archive_is_a_warning() {
     std::os::unix::fs::symlink("../pre-checkpoint", dir.path().join("parent")).unwrap();
     let (code, _) = findings(dir.path());
     assert_eq!(code, 1);
-    let packed = std::process::Command::new("tar")
-        .args(["-cf", "dump.tar", "--exclude", "dump.tar", "."])
-        .current_dir(dir.path())
-        .status();
-    assert!(packed.unwrap().success());
+    tar(
+        dir.path(),
+        &["-cf", "dump.tar", "--exclude", "dump.tar", "."],
+    );
     let run = crit_in(dir.path(), &["check", "dump.tar", "--json"], b"");
     let all = run.json()[0]["findings"].clone();
     let about = |finding: &Value| {

@@ -5,18 +5,20 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::support::{copy_of, crit, crit_in, fresh_dir, images};
+use super::support::{copy_of, crit, crit_in, fresh_dir, images, tar};
 
 /// A packed archive of a fixture without its last so many bytes.
 fn cut_archive(dir: &Path, dump: &str, missing: usize) {
-    let tar = std::process::Command::new("tar")
-        .args(["-czf", "a.tgz", "--exclude=*.json", "--exclude=*.txt", "-C"])
-        .arg(images())
-        .args(["--transform", "s,^[^/]*,checkpoint,", "--sort=name", dump])
-        .current_dir(dir)
-        .status()
-        .unwrap();
-    assert!(tar.success());
+    let images = images();
+    let args = ["-czf", "a.tgz", "--exclude=*.json", "--exclude=*.txt", "-C"];
+    let from = [
+        images.to_str().unwrap(),
+        "--transform",
+        "s,^[^/]*,checkpoint,",
+        "--sort=name",
+        dump,
+    ];
+    tar(dir, &[&args[..], &from].concat());
     let packed = fs::read(dir.join("a.tgz")).unwrap();
     fs::write(dir.join("a.tgz"), &packed[..packed.len() - missing]).unwrap();
 }
@@ -205,14 +207,10 @@ fn what_is_beside_the_images_and_can_not_be_looked_into_does_not_keep_them_from_
 fn a_command_that_reads_does_not_write_over_what_it_reads() {
     let dump = copy_of("simple");
     let dir = fresh_dir();
-    let tar = std::process::Command::new("tar")
-        .args(["-cf", "a.tar", "-C"])
-        .arg(dump.path())
-        .arg(".")
-        .current_dir(dir.path())
-        .status()
-        .unwrap();
-    assert!(tar.success());
+    tar(
+        dir.path(),
+        &["-cf", "a.tar", "-C", dump.path().to_str().unwrap(), "."],
+    );
     let archive = fs::read(dir.path().join("a.tar")).unwrap();
     let image = fs::read(dump.path().join("files.img")).unwrap();
     for (place, args) in [

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::support::{copy_of, crit, crit_in, fresh_dir, images};
+use super::support::{copy_of, crit, crit_in, fresh_dir, images, tar};
 
 /// Every command: the words before `--help`.
 fn commands(before: &[&str]) -> Vec<Vec<String>> {
@@ -35,14 +35,18 @@ fn place() -> tempfile::TempDir {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/next-criu");
     std::os::unix::fs::symlink(checkout, dir.path().join("criu")).unwrap();
     // As Podman lays it out.
-    let tar = Command::new("tar")
-        .args(["-czf", "checkpoint.tar.gz", "--exclude=*.json", "-C"])
-        .arg(images().join("i386"))
-        .args(["--transform", "s,^[.],checkpoint,", "."])
-        .current_dir(dir.path())
-        .status()
-        .unwrap();
-    assert!(tar.success());
+    let from = images().join("i386");
+    let args = [
+        "-czf",
+        "checkpoint.tar.gz",
+        "--exclude=*.json",
+        "-C",
+        from.to_str().unwrap(),
+    ];
+    tar(
+        dir.path(),
+        &[&args[..], &["--transform", "s,^[.],checkpoint,", "."]].concat(),
+    );
     dir
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::json;
 
-use super::support::{copy_of, crit, crit_in, edit_image, fresh_dir, images};
+use super::support::{copy_of, crit, crit_in, edit_image, fresh_dir, images, tar};
 
 const SECTIONS: [&str; 9] = [
     "findings",
@@ -362,20 +362,15 @@ fn an_archive_has_a_page_with_the_container_that_it_is_of() {
         r#"{"name": "web<1>", "rootfsImageName": "docker.io/library/nginx", "id": "abc", "checkpointedTime": "2026-01-02T03:04:05Z"}"#,
     )
     .unwrap();
-    let status = Command::new("tar")
-        .arg("-cf")
-        .arg(dir.path().join("a.tar"))
-        .arg("-C")
-        .arg(dump.path())
-        .args([
-            "--transform",
-            "s,^[.]/\\(.*img\\),checkpoint/\\1,",
-            "--exclude=*.json",
-            ".",
-        ])
-        .status()
-        .unwrap();
-    assert!(status.success());
+    let args = [
+        "-cf",
+        "a.tar",
+        "-C",
+        dump.path().to_str().unwrap(),
+        "--exclude=*.json",
+    ];
+    let names = ["--transform", "s,^[.]/\\(.*img\\),checkpoint/\\1,", "."];
+    tar(dir.path(), &[&args[..], &names].concat());
     let run = crit_in(dir.path(), &["report", "a.tar"], b"");
     assert_eq!(run.code, 0, "{}", run.stderr);
     let page = run.text();
@@ -403,12 +398,8 @@ fn a_page_says_when_a_dump_was_written_and_no_date_that_has_no_text() {
     let dir = fresh_dir();
     let archive = dir.path().join("a.tar");
     for (date, said) in [("@1709210096", true), ("@253402300800", false)] {
-        let status = Command::new("tar")
-            .args(["--mtime", date, "-cf"])
-            .args([&archive, Path::new("-C"), dump.path(), Path::new(".")])
-            .status()
-            .unwrap();
-        assert!(status.success());
+        let (to, from) = (archive.to_str().unwrap(), dump.path().to_str().unwrap());
+        tar(dir.path(), &["--mtime", date, "-cf", to, "-C", from, "."]);
         let page = page(archive.to_str().unwrap());
         assert_eq!(
             page.contains("written <code>2024-02-29T12:34:56Z</code>"),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::support::{copy_of, crit_in, fresh_dir, images};
+use super::support::{copy_of, crit_in, fresh_dir, images, tar};
 
 const DUMPS: [&str; 6] = ["simple", "app", "sockets", "i386", "full-ns", "predump/3"];
 
@@ -104,14 +104,16 @@ fn a_folder_without_images_is_an_error_and_not_an_empty_answer() {
 fn images_at_the_root_of_an_archive_are_told_apart_by_their_names_as_elsewhere() {
     let dir = fresh_dir();
     let from = images().join("i386");
-    let tar = std::process::Command::new("tar")
-        .args(["-cf", "a.tar", "--exclude=*.json", "--exclude=*.txt", "-C"])
-        .arg(&from)
-        .arg(".")
-        .current_dir(dir.path())
-        .status()
-        .unwrap();
-    assert!(tar.success());
+    let args = [
+        "-cf",
+        "a.tar",
+        "--exclude=*.json",
+        "--exclude=*.txt",
+        "-C",
+        from.to_str().unwrap(),
+        ".",
+    ];
+    tar(dir.path(), &args);
     let run = crit_in(dir.path(), &["decode", "-d", "a.tar", "-o", "json"], b"").quiet();
     assert_eq!(
         run.text(),

@@ -142,3 +142,12 @@ pub fn edit_image(dir: &Path, name: &str, change: impl FnOnce(&mut Vec<serde_jso
     let text = decoded.to_string();
     crit_in(dir, &["encode", "-o", name], text.as_bytes()).quiet();
 }
+
+/// Runs tar in a directory.
+pub fn tar(dir: &Path, args: &[&str]) {
+    let status = std::process::Command::new("tar")
+        .args(args)
+        .current_dir(dir)
+        .status();
+    assert!(status.unwrap().success());
+}
