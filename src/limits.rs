@@ -37,9 +37,11 @@ pub const WHOLE_TEXT: usize = if cfg!(fuzzing) { 256 } else { 32 << 10 };
 /// How many warnings are kept for one image; the rest are counted.
 pub const WARNINGS: usize = 20;
 
-/// How many findings of [`crate::check`] are kept for one image while it is looked at, half of them about
-/// entries; the rest are counted.
+/// How many findings of one rule of [`crate::check`] are kept; the rest are counted.
 pub const FINDINGS: usize = 128;
+
+/// How many images a group of findings of [`crate::check`] names; the rest are counted.
+pub const GROUP_IMAGES: usize = 4;
 
 /// The largest .proto file or header that is read, in bytes. CRIU's largest has 10 KiB; compiling takes a
 /// hundred times as much memory.

@@ -1,72 +1,83 @@
-//! What images say of open files, and open files of images: each must be there.
+//! What open files refer to, and what refers to them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use super::Checker;
-use super::files::{Files, Place};
+use super::checker::Checker;
+use super::descriptors::Tables;
+use super::files::{Epoll, Files, Owner};
+use super::inventory::Inventory;
 use super::tasks::Tasks;
-use crate::message::Record;
+use super::tree::Tree;
+use super::{inet, remaps, terminals, unix};
 
-pub(super) fn check(checker: &Checker<'_>, files: &Files, tasks: &Tasks) {
-    if tasks.pre_dump {
-        return;
-    }
-    let tables = tables(checker, files, tasks);
+pub(super) fn check(
+    checker: &Checker<'_>,
+    inventory: &Inventory,
+    tree: &Tree,
+    (files, tasks, tables): (&Files, &Tasks, &Tables),
+) {
     if files.damaged {
         return;
     }
     if !files.found {
-        if let Some((image, ..)) = tables.iter().next() {
-            let what = format!("missing: {image} and others refer to the files in it");
-            checker.error("files.img", (), what);
-        }
+        let what = "missing: the tasks refer to the files in it";
+        checker.error("missing-files", "files.img", (), what);
         return;
     }
     directories(checker, files, tasks);
-    unix_peers(checker, files);
-    regular_files_behind(checker, files);
+    pipes(checker, files, tables);
+    regular_files_behind(checker, files, tables);
     data(checker, files);
-    terminals(checker, files);
-    memfds(checker, files);
-    remaps(checker, files);
-    connections(checker, files);
-    locks(checker, tasks, &tables);
-    watched(checker, files, &tables);
-    filters(checker, tasks);
+    unix::check(checker, files, tables);
+    unix::queues(checker, files);
+    inet::check(checker, inventory, files, tables);
+    terminals::check(checker, files, tables, tree.members());
+    remaps::check(checker, files, tasks);
+    locks(checker, tasks, tables);
+    epolls(checker, files, tables);
+    others(checker, files, tables, tasks);
 }
 
-/// The descriptors of each table.
-type Tables = HashMap<String, HashSet<u32>>;
-
-/// Descriptors refer to files of their type, and stand once.
-fn tables(checker: &Checker<'_>, files: &Files, tasks: &Tasks) -> Tables {
-    let mut tables = Tables::new();
-    for (image, _) in checker.named("fdinfo-") {
-        if !tasks.tables.contains_key(image) {
-            checker.warning(image, (), "no task has this table of descriptors");
-        }
-        let mut numbers = HashSet::new();
-        checker.each(image, &[], &mut |entry, record| {
-            let (Some(id), Some(kind), Some(fd)) = (
-                record.word("id"),
-                record.enum_name("type"),
-                record.word("fd"),
-            ) else {
-                return;
-            };
-            if !numbers.insert(fd) {
-                let what = format!("descriptor {fd} stands twice");
-                checker.error(image, (entry, "fd"), what);
-            }
-            if files.found
-                && let Err(what) = files.find(&kind, id)
-            {
-                checker.error(image, (entry, "id"), what);
-            }
-        });
-        tables.insert(image.to_owned(), numbers);
+/// What follows once it is known which files mappings use.
+pub(super) fn check_used(
+    checker: &Checker<'_>,
+    tree: &Tree,
+    (files, tasks, tables): (&Files, &Tasks, &Tables),
+) {
+    if files.found {
+        owners(checker, files, tables, (tree, tasks));
+        regular_files(checker, files);
     }
-    tables
+}
+
+/// Files that are handed to restore, and files that can't be opened with their flags
+/// (`criu/files-reg.c`, `open_path`).
+fn regular_files(checker: &Checker<'_>, files: &Files) {
+    const KIND: u64 = 0o170_000;
+    const DIRECTORY: u64 = 0o040_000;
+    /// `O_ACCMODE`, `O_CREAT`, `O_EXCL`, `O_PATH`.
+    const ACCESS: u64 = 3;
+    const CREATE: u64 = 0o100;
+    const EXCLUSIVE: u64 = 0o200;
+    const PATH: u64 = 0o10_000_000;
+    for (id, place) in files.of_kind("REG") {
+        let Some(file) = files.regular.get(&id).filter(|_| files.is_used(id)) else {
+            continue;
+        };
+        if file.is_external {
+            let what = "an external file: restore needs --inherit-fd";
+            checker.warning("external-file", place.image, place.field("ext"), what);
+        }
+        let is_directory = file.mode.is_some_and(|mode| mode & KIND == DIRECTORY);
+        let error = |what: &str| {
+            checker.error("file-flags", place.image, place.field("flags"), what);
+        };
+        if file.flags & CREATE != 0 && file.flags & EXCLUSIVE != 0 {
+            error("it would have to be created, and it exists");
+        } else if is_directory && file.flags & ACCESS != 0 && file.flags & PATH == 0 {
+            error("a directory can't be opened for writing");
+        }
+    }
 }
 
 /// The working directory, the root and the program of each task.
@@ -82,50 +93,68 @@ fn directories(checker: &Checker<'_>, files: &Files, tasks: &Tasks) {
             };
             for field in fields {
                 if let Some(id) = entry.record().word(field)
-                    && let Err(what) = files.find("REG", id)
+                    && let Err(what) = files.use_regular(id)
                 {
-                    checker.error(&image, (0, *field), what);
+                    checker.error("dangling-file", &image, (0, *field), what);
                 }
             }
         }
     }
 }
 
-/// A connected unix socket has its peer.
-fn unix_peers(checker: &Checker<'_>, files: &Files) {
-    let inodes: HashSet<u64> = files.of("UNIXSK", "ino").iter().map(|r| r.to).collect();
-    let external: HashSet<u32> = files.external.iter().copied().collect();
-    for reference in files.of("UNIXSK", "peer") {
-        let peer = reference.to;
-        if peer != 0 && !inodes.contains(&peer) && !external.contains(&reference.id) {
-            let place = &reference.place;
-            let what = format!("no unix socket has the inode {peer}");
-            checker.error(place.image, place.field("peer"), what);
+/// An end of a pipe that nobody has open (`criu/pipes.c`, `mark_pipe_master_cb` asks each for its opener).
+fn pipes(checker: &Checker<'_>, files: &Files, tables: &Tables) {
+    for (id, place) in files.of_kind("PIPE") {
+        if !tables.is_open("PIPE", id) {
+            let what = format!("no descriptor refers to the pipe {id}");
+            checker.error("unreferenced-file", place.image, place.field("id"), what);
         }
     }
 }
 
-/// FIFOs and terminals are opened by the regular file that their path is in.
-fn regular_files_behind(checker: &Checker<'_>, files: &Files) {
+/// FIFOs and terminals are opened by the regular file that has their path.
+fn regular_files_behind(checker: &Checker<'_>, files: &Files, tables: &Tables) {
     for kind in ["FIFO", "TTY"] {
         for reference in files.of(kind, "regf_id") {
             let id = u32::try_from(reference.to).unwrap_or(u32::MAX);
-            if let Err(what) = files.find("REG", id) {
-                let place = &reference.place;
-                checker.error(place.image, place.field("regf_id"), what);
+            let is_open = tables.is_open(kind, reference.id);
+            let found = match is_open {
+                true => files.use_regular(id),
+                false => files.find("REG", id),
+            };
+            let place = &reference.place;
+            match found {
+                // Of a terminal, it is looked for when the image is read.
+                Err(what) if is_open || kind == "TTY" => {
+                    checker.error("dangling-file", place.image, place.field("regf_id"), what);
+                }
+                Err(what) => {
+                    checker.note("dangling-file", place.image, place.field("regf_id"), what);
+                }
+                Ok(()) => {}
             }
+        }
+    }
+    // A tunnel is opened by the regular file of its own id.
+    for reference in files.of("TUNF", "id") {
+        if tables.is_open("TUNF", reference.id)
+            && let Err(what) = files.use_regular(reference.id)
+        {
+            let place = &reference.place;
+            checker.error("dangling-file", place.image, place.field("id"), what);
         }
     }
 }
 
-/// What was in pipes, sockets and maps belongs to some.
+/// The contents of pipes and maps. Restore drops those that belong to nothing, and takes the last of
+/// several (`criu/pipes.c`, `collect_pipe_data`; `criu/bpfmap.c`).
 fn data(checker: &Checker<'_>, files: &Files) {
-    let kinds = [
+    const KINDS: [(&str, &str, &str, &str); 3] = [
         ("pipes-data.img", "PIPE", "pipe_id", "pipe"),
         ("fifo-data.img", "FIFO", "pipe_id", "FIFO"),
         ("bpfmap-data.img", "BPFMAP", "map_id", "map"),
     ];
-    for (image, kind, field, called) in kinds {
+    for (image, kind, field, called) in KINDS {
         let known: HashSet<u64> = files.of(kind, field).iter().map(|r| r.to).collect();
         let mut seen = HashSet::new();
         checker.each(image, &[], &mut |entry, record| {
@@ -133,291 +162,196 @@ fn data(checker: &Checker<'_>, files: &Files) {
                 return;
             };
             if !known.contains(&id) {
-                checker.error(
+                let what = format!("no {called} has the id {id}: the data are lost");
+                checker.warning("dangling-data", image, (entry, field), what);
+            } else if !seen.insert(id) {
+                let what = format!("duplicate data of the {called} {id}: the last are taken");
+                checker.warning("duplicate-data", image, (entry, field), what);
+            }
+            if called != "map" {
+                capacity(
+                    checker,
                     image,
-                    (entry, field),
-                    format!("no {called} has the id {id}"),
+                    entry,
+                    (record.number("bytes"), record.number("size")),
                 );
             }
-            if !seen.insert(id) {
-                let what = format!("the data of the {called} {id} stand twice");
-                checker.error(image, (entry, field), what);
-            }
         });
     }
-    let image = "sk-queues.img";
-    let sockets = ["UNIXSK", "INETSK", "NETLINKSK", "PACKETSK"];
-    checker.each(image, &[], &mut |entry, record| {
-        if let Some(id) = record.word("id_for").filter(|id| !files.any(&sockets, *id)) {
-            checker.error(
-                image,
-                (entry, "id_for"),
-                format!("no socket has the id {id}"),
-            );
-        }
-    });
 }
 
-/// Things that stand in an image of their own, and that open files refer to.
-struct Things<'a> {
-    image: &'a str,
-    /// The field of their ids.
-    id: &'a str,
-    /// What one is called.
-    called: &'a str,
-    /// The type of open files that refer to them, and the field that does.
-    by: (&'static str, &'static str),
-    /// What the id is called.
-    as_what: &'a str,
-}
-
-impl Things<'_> {
-    /// Each stands once, and what is referred to is there; the ids, or `None` when the image is missing.
-    /// `each` sees all entries.
-    fn check(
-        &self,
-        checker: &Checker<'_>,
-        files: &Files,
-        each: &mut dyn FnMut(u64, Record<'_>),
-    ) -> Option<HashSet<u64>> {
-        let (image, called) = (self.image, self.called);
-        let mut known = HashSet::new();
-        let found = checker.each(image, &[], &mut |entry, record| {
-            if let Some(id) = record.number(self.id)
-                && !known.insert(id)
-            {
-                let what = format!("the {called} {id} stands twice");
-                checker.error(image, (entry, self.id), what);
-            }
-            each(entry, record);
-        });
-        let (kind, field) = self.by;
-        let references = files.of(kind, field);
-        if let (false, Some(first)) = (found, references.first()) {
-            let Place {
-                image: of, entry, ..
-            } = &first.place;
-            let what = format!("missing: entry {entry} of {of} refers to it");
-            checker.error(image, (), what);
-            return None;
-        }
-        for reference in references.iter().filter(|r| !known.contains(&r.to)) {
-            let place = &reference.place;
-            let what = format!(
-                "no {called} in {image} has the {} {}",
-                self.as_what, reference.to
-            );
-            checker.error(place.image, place.field(field), what);
-        }
-        Some(known)
-    }
-}
-
-fn terminals(checker: &Checker<'_>, files: &Files) {
-    let (image, data) = ("tty-info.img", "tty-data.img");
-    let terminals = Things {
-        image,
-        id: "id",
-        called: "terminal",
-        by: ("TTY", "tty_info_id"),
-        as_what: "id",
-    };
-    let Some(known) = terminals.check(checker, files, &mut |_, _| ()) else {
+/// A pipe holds no more than its capacity, which is a power of two.
+fn capacity(
+    checker: &Checker<'_>,
+    image: &str,
+    entry: u64,
+    (bytes, size): (Option<u64>, Option<u64>),
+) {
+    /// What a pipe has if nobody changes it, the least, and what `F_SETPIPE_SZ` takes at most.
+    const USUAL: u64 = 1 << 16;
+    const LEAST: u64 = 1 << 12;
+    const MOST: u64 = 1 << 31;
+    let bytes = bytes.unwrap_or(0);
+    if size.is_some_and(|size| size > MOST) {
+        let what = format!("{} is above the largest size of a pipe", size.unwrap_or(0));
+        checker.error("pipe-size", image, (entry, "size"), what);
         return;
-    };
-    checker.each(data, &[], &mut |entry, record| {
-        if let Some(id) = record.number("tty_id").filter(|id| !known.contains(id)) {
-            let what = format!("no terminal in {image} has the id {id}");
-            checker.error(data, (entry, "tty_id"), what);
-        }
-    });
+    }
+    let capacity = size.map_or(USUAL, |size| size.max(LEAST).next_power_of_two());
+    if bytes > capacity {
+        let what = format!("{bytes} bytes in a pipe of {capacity}");
+        checker.error("pipe-size", image, (entry, "bytes"), what);
+    }
 }
 
-fn memfds(checker: &Checker<'_>, files: &Files) {
-    let image = "memfd.img";
-    let memfds = Things {
-        image,
-        id: "inode_id",
-        called: "memfd",
-        by: ("MEMFD", "inode_id"),
-        as_what: "inode",
-    };
-    memfds.check(checker, files, &mut |entry, record| {
-        // Of one without a byte there are no pages.
-        if let Some(id) = record.number("shmid")
-            && record.number("size") != Some(0)
-        {
-            let pages = format!("pagemap-shmem-{id}.img");
-            if !checker.has(&pages) {
-                let what = format!("missing: the pages of a memfd (entry {entry} of {image})");
-                checker.error(&pages, (), what);
-            }
+/// A lock is held by a task on one of its descriptors (`criu/file-lock.c`). Restore reads locks only with
+/// `--file-locks`, and does not set those of others.
+fn locks(checker: &Checker<'_>, tasks: &Tasks, tables: &Tables) {
+    const IMAGE: &str = "filelocks.img";
+    /// `FL_POSIX`, `FL_FLOCK`, `FL_OFDLCK` and `FL_LEASE`: one of them.
+    const KINDS: u64 = 1 | 2 | 4 | 8;
+    let mut any = false;
+    checker.each(IMAGE, &[], &mut |entry, record| {
+        let pid = record.signed("pid").and_then(|pid| u32::try_from(pid).ok());
+        if !any {
+            let what = "file locks: restore needs --file-locks";
+            checker.warning("file-locks", IMAGE, (), what);
+            any = true;
         }
-    });
-}
-
-/// Files whose names are gone, and what stands for them.
-fn remaps(checker: &Checker<'_>, files: &Files) {
-    /// CRIU before 1.4 marked the number of a ghost file, and had no type.
-    const MARK: u32 = 1 << 31;
-    let image = "remap-fpath.img";
-    let mut ghosts = HashSet::new();
-    let mut seen = HashSet::new();
-    checker.each(image, &[], &mut |entry, record| {
-        let (Some(file), Some(to)) = (record.word("orig_id"), record.word("remap_id")) else {
+        let Some(table) = pid.and_then(|pid| tables.of_task(pid)) else {
+            let what = match pid.filter(|pid| tasks.pids.contains(pid)) {
+                Some(pid) => format!("task {pid} has ended: the lock is not set"),
+                None => format!(
+                    "no task has the id {}: the lock is not set",
+                    record.signed("pid").unwrap_or(0)
+                ),
+            };
+            checker.warning("lock-owner", IMAGE, (entry, "pid"), what);
             return;
         };
-        if !seen.insert(file) {
-            checker.error(
-                image,
-                (entry, "orig_id"),
-                format!("the file {file} stands twice"),
+        if record.number("flag").is_some_and(|flag| flag & KINDS == 0) {
+            let what = format!(
+                "0x{:x} is not a kind of lock",
+                record.number("flag").unwrap_or(0)
             );
+            checker.error("lock", IMAGE, (entry, "flag"), what);
         }
-        if !files.any(&["REG", "UNIXSK", "FIFO"], file) {
-            checker.error(
-                image,
-                (entry, "orig_id"),
-                format!("no file has the id {file}"),
-            );
-        }
-        let kind = record.enum_name("remap_type");
-        match kind.as_deref() {
-            None if to & MARK == 0 => linked(checker, files, entry, to),
-            Some("LINKED") => linked(checker, files, entry, to),
-            None | Some("GHOST") => {
-                let ghost = format!("ghost-file-{:x}.img", to & !MARK);
-                if !checker.has(&ghost) {
-                    let what = format!("missing: the content of a file (entry {entry} of {image})");
-                    checker.error(&ghost, (), what);
-                } else if let Some(size) = files.sizes.get(&file) {
-                    content(checker, &ghost, *size);
-                }
-                ghosts.insert(ghost);
+        let fd = record.signed("fd").unwrap_or(-1);
+        let file = u32::try_from(fd).ok().and_then(|fd| table.get(&fd));
+        match file {
+            None => {
+                let what = format!("task {} has no descriptor {fd}", pid.unwrap_or(0));
+                checker.error("lock", IMAGE, (entry, "fd"), what);
             }
-            // CRIU makes a task of this id for as long as the file is opened.
-            Some("PROCFS") if to == 0 => {
-                checker.error(image, (entry, "remap_id"), "0 is no task's id");
+            Some((kind, _)) if ["PIPE", "INETSK", "UNIXSK"].contains(kind) => {
+                let what = format!("the descriptor {fd} is of the type {kind}");
+                checker.warning("lock", IMAGE, (entry, "fd"), what);
             }
             Some(_) => {}
         }
     });
-    for (name, _) in checker.named("ghost-file-") {
-        if !ghosts.contains(name) {
-            checker.warning(name, (), format!("no entry of {image} refers to it"));
-        }
-    }
 }
 
-/// The content of a deleted file has the size that the file had.
-fn content(checker: &Checker<'_>, ghost: &str, size: u64) {
-    /// `S_IFMT` and `S_IFREG`.
+/// Each descriptor that an epoll instance watches is one of the task that opens it, and can be waited
+/// for (`criu/eventpoll.c`).
+fn epolls(checker: &Checker<'_>, files: &Files, tables: &Tables) {
     const KIND: u64 = 0o170_000;
     const REGULAR: u64 = 0o100_000;
-    let Ok(Some(mut reader)) = checker.checkpoint.image_reader(ghost) else {
-        return;
-    };
-    let (Ok(Some(entry)), Ok(Some(length))) =
-        (reader.read_message(), checker.checkpoint.size(ghost))
-    else {
-        return;
-    };
-    let record = entry.record();
-    let is_regular = record
-        .number("mode")
-        .is_some_and(|mode| mode & KIND == REGULAR);
-    // Scattered over chunks it may have holes.
-    let has = length.saturating_sub(entry.end_of_message());
-    if is_regular && !record.is("chunks") && has != size {
-        let what = format!("it has {has} bytes of content; the file had {size}");
-        checker.error(ghost, 0, what);
-    }
-}
-
-fn linked(checker: &Checker<'_>, files: &Files, entry: u64, to: u32) {
-    if let Err(what) = files.find("REG", to) {
-        checker.error("remap-fpath.img", (entry, "remap_id"), what);
-    }
-}
-
-/// A TCP connection has its queues and sequence numbers.
-fn connections(checker: &Checker<'_>, files: &Files) {
-    let closed = checker
-        .first("inventory.img", &["tcp_close"])
-        .is_some_and(|entry| entry.record().is("tcp_close"));
-    for socket in files.connected.iter().filter(|_| !closed) {
-        let image = format!("tcp-stream-{:x}.img", socket.to);
-        if !checker.has(&image) {
-            let (of, entry) = (socket.place.image, socket.place.entry);
-            let what = format!("missing: the connection of a socket (entry {entry} of {of})");
-            checker.error(&image, (), what);
-        }
-    }
-    let known: HashSet<String> = files
-        .of("INETSK", "ino")
-        .iter()
-        .map(|socket| format!("tcp-stream-{:x}.img", socket.to))
-        .collect();
-    for (name, _) in checker.named("tcp-stream-") {
-        if !known.contains(name) {
-            checker.warning(name, (), "no socket has the inode that it is named after");
-        }
-    }
-}
-
-/// A lock is held by a task on one of its descriptors.
-fn locks(checker: &Checker<'_>, tasks: &Tasks, tables: &Tables) {
-    let image = "filelocks.img";
-    checker.each(image, &[], &mut |entry, record| {
-        let Some(pid) = record.word("pid") else {
-            return;
+    const DIRECTORY: u64 = 0o040_000;
+    for Epoll { place, id, targets } in &files.epolls {
+        let Some(table) = tables.of_opener("EVENTPOLL", *id) else {
+            continue;
         };
-        if !tasks.ids.contains(&pid) {
-            checker.error(image, (entry, "pid"), format!("no task has the id {pid}"));
-            return;
-        }
-        // Which table a task has that shares one is not looked up: any that has the descriptor will do.
-        if let Some(what) = record.word("fd").and_then(|fd| no_descriptor(tables, fd)) {
-            checker.error(image, (entry, "fd"), what);
-        }
-    });
-}
-
-/// A filter of seccomp that a thread has, and those before it.
-fn filters(checker: &Checker<'_>, tasks: &Tasks) {
-    let image = "seccomp.img";
-    let entry = checker.first(image, &["seccomp_filters.prev"]);
-    let mut count = 0;
-    if let Some(entry) = &entry {
-        for (index, filter) in entry.record().records("seccomp_filters").enumerate() {
-            if let Some(prev) = filter.word("prev").filter(|prev| *prev as usize >= index) {
-                let what = format!("filter {prev} does not stand before it");
-                let field = format!("seccomp_filters[{index}].prev");
-                checker.error(image, (0, field), what);
+        let mut seen = HashSet::new();
+        for (index, fd) in targets.iter().enumerate() {
+            let error = |what: String| {
+                let at = place.field(&format!("tfd[{index}].tfd"));
+                checker.error("epoll-target", place.image, at, what);
+            };
+            if !seen.insert(fd) {
+                error(format!("duplicate descriptor {fd}"));
             }
-            count = index + 1;
-        }
-    }
-    for (filter, of) in &tasks.filters {
-        if *filter as usize >= count {
-            let what = format!("{image} has {count} filters, counted from 0");
-            checker.error(of, (0, "thread_core.seccomp_filter"), what);
+            match table.get(fd) {
+                None => error(format!("the task that opens it has no descriptor {fd}")),
+                Some(("EVENTPOLL", target)) if target == id => {
+                    error("it watches itself".to_owned());
+                }
+                Some(("MEMFD", _)) => error(format!("the descriptor {fd} can't be watched")),
+                Some(("REG", target)) => {
+                    let mode = files.regular.get(target).and_then(|file| file.mode);
+                    let is_plain =
+                        mode.is_some_and(|mode| [REGULAR, DIRECTORY].contains(&(mode & KIND)));
+                    if is_plain {
+                        error(format!(
+                            "the descriptor {fd} can't be watched: it is a plain file"
+                        ));
+                    }
+                }
+                Some(_) => {}
+            }
         }
     }
 }
 
-/// What an epoll instance watches is a descriptor of some task.
-fn watched(checker: &Checker<'_>, files: &Files, tables: &Tables) {
-    for (place, field, fd) in &files.watched {
-        if let Some(what) = no_descriptor(tables, *fd) {
-            checker.error(place.image, place.field(field), what);
+/// The owner of a file is there when the file is opened (`restore_fown`).
+fn owners(checker: &Checker<'_>, files: &Files, tables: &Tables, (tree, tasks): (&Tree, &Tasks)) {
+    const SIGNALS: u64 = 64;
+    const GROUP: u64 = 2;
+    // Of these types the owner is set late, or its error is dropped.
+    const LENIENT: [&str; 2] = ["INOTIFY", "FANOTIFY"];
+    let members = tree.members();
+    let groups: HashSet<u32> = members.iter().map(|member| member.pgid).collect();
+    for owner in &files.owners {
+        let Owner {
+            place, kind, id, ..
+        } = owner;
+        let is_open = tables.is_open(kind, *id) || *kind == "REG" && files.is_used(*id);
+        if !is_open || LENIENT.contains(kind) {
+            continue;
+        }
+        let error = |field: &str, what: String| {
+            let at = place.field(&format!("fown.{field}"));
+            checker.error("file-owner", place.image, at, what);
+        };
+        if owner.signal > SIGNALS {
+            error("signum", format!("{} is not a signal", owner.signal));
+        }
+        if owner.pid == 0 {
+            continue;
+        }
+        if owner.pid_type > GROUP {
+            error(
+                "pid_type",
+                format!("{} is not a type of owners", owner.pid_type),
+            );
+        }
+        let is_known = tasks.pids.contains(&owner.pid)
+            || owner.pid_type == GROUP && groups.contains(&owner.pid)
+            || tasks.tids.contains(&owner.pid);
+        if !is_known {
+            error("pid", format!("no task has the id {}", owner.pid));
         }
     }
 }
 
-/// What is to be said of a descriptor that no task has.
-fn no_descriptor(tables: &Tables, fd: u32) -> Option<String> {
-    let mut tables = tables.values();
-    let is_there = tables.any(|numbers| numbers.contains(&fd));
-    (!is_there).then(|| format!("no task has the descriptor {fd}"))
+/// Clocks of timers, processes of pidfds, and kinds of namespaces.
+fn others(checker: &Checker<'_>, files: &Files, tables: &Tables, tasks: &Tasks) {
+    /// `CLOCK_REALTIME`, `CLOCK_MONOTONIC` and `CLOCK_BOOTTIME` (`criu/include/timerfd.h`).
+    const CLOCKS: [u64; 3] = [0, 1, 7];
+    for reference in files.of("TIMERFD", "clockid") {
+        if !CLOCKS.contains(&reference.to) {
+            let place = &reference.place;
+            let what = format!("{} is not a clock of timers: 0, 1 and 7 are", reference.to);
+            checker.error("timer", place.image, place.field("clockid"), what);
+        }
+    }
+    // One of a process that is gone has -1, which is not a number here.
+    for reference in files.of("PIDFD", "nspid") {
+        let pid = u32::try_from(reference.to).unwrap_or(0);
+        if tables.is_open("PIDFD", reference.id) && !tasks.pids.contains(&pid) {
+            let place = &reference.place;
+            let what = format!("no task has the id {pid}");
+            checker.error("pidfd", place.image, place.field("nspid"), what);
+        }
+    }
 }

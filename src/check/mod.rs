@@ -1,50 +1,95 @@
-//! Whether a checkpoint is sound: each image by itself, and what images say of each other.
+//! Will `criu restore` take a checkpoint? Each image by itself, and the images against each other.
 //!
 //! `criu restore` stops at the first thing that does not fit, often in the middle, with a line in a
-//! log. Here everything is looked at before, and each finding names the image, the entry and the
-//! field. Rules that follow from one part of CRIU's restorer stand together in one file.
+//! log. This module looks at everything before, and each finding names the image, the entry and the
+//! field. The rules are those of CRIU 4.2, read from its sources: beside each rule stands the source
+//! file, below `criu/` of CRIU's repository, that it follows. Rules that follow from one part of the
+//! restorer are in one file.
+//!
+//! # Severities
+//!
+//! - An *error*: CRIU refuses the checkpoint, or hangs or crashes on it, whatever its options.
+//! - A *warning*: it restores, and perhaps not to what was dumped, or only with an option of
+//!   `criu restore`, which the finding names.
+//! - A *note*: unusual, and without consequence.
+//!
+//! Nothing here looks at the machine: whether the files, the process ids and the kernel features that a
+//! restore needs exist is not known to the images.
 
+mod cgroups;
+mod checker;
+mod creds;
+mod descriptors;
 mod files;
 mod findings;
+mod ids;
 mod images;
+mod inet;
 mod inventory;
+mod ipc;
+mod layout;
 mod links;
 mod memory;
+mod mounts;
 mod namespaces;
+mod network;
+mod notify;
+mod pages;
+mod remaps;
+mod seccomp;
+mod sessions;
 mod tasks;
+mod terminals;
+mod threads;
+mod timers;
 mod tree;
+mod unix;
+mod vmas;
 
-use std::cell::RefCell;
-use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, Location, Result, Warning};
-use crate::image::Entry;
-use crate::message::Record;
-use findings::Findings;
+use crate::error::{Location, Result};
+use checker::Checker;
 
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub use findings::{Group, Surplus};
+
+/// How bad a finding is. The worst comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Severity {
-    /// Odd, or not known to this schema; it may restore.
-    Warning,
-    /// It does not restore, or not to what was dumped.
+    /// CRIU does not restore it.
     Error,
+    /// CRIU restores it, and the result may not be what was dumped, or depends on an option of restore.
+    Warning,
+    /// Unusual, without consequence.
+    Note,
 }
 
-/// Something that is wrong.
+impl Severity {
+    /// Returns its name: `error`, `warning`, `note`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        }
+    }
+}
+
+/// Something unusual or wrong in a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
-    /// The image, by its name beside the other images; of a pre-dump with the way to it; empty
+    /// The rule that found it, such as `missing-pages`: findings of one rule are alike.
+    pub rule: &'static str,
+    /// The image, by its name beside the other images; of a pre-dump with the path to it; empty
     /// when it is about the checkpoint as a whole.
     pub image: String,
     /// The entry, from 0.
@@ -65,43 +110,79 @@ impl fmt::Display for Finding {
             field: self.field.clone(),
             ..Location::default()
         };
-        let severity = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        write!(f, "{severity}: {at}{}", self.reason)
+        write!(f, "{}: {at}{}", self.severity.name(), self.reason)
     }
 }
 
-/// What became of a check.
+/// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
     /// How many images were read.
     pub images: u64,
-    /// What is wrong, by the names of the images; of one image the first [`crate::limits::WARNINGS`], and how many more.
+    /// The findings: errors first, then by image and entry; the first [`crate::limits::FINDINGS`] of each rule.
     pub findings: Vec<Finding>,
+    /// How many more findings there are, of rules with more than are kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<Surplus>,
 }
 
 impl Report {
-    /// How many findings have this severity.
+    /// Returns how many findings have this severity.
     #[must_use]
-    pub fn count(&self, severity: Severity) -> usize {
-        let of_it = |finding: &&Finding| finding.severity == severity;
-        self.findings.iter().filter(of_it).count()
+    pub fn count(&self, severity: Severity) -> u64 {
+        let kept = self.findings.iter();
+        let kept = kept.filter(|finding| finding.severity == severity).count() as u64;
+        let more = self.more.iter().filter(|more| more.severity == severity);
+        kept + more.map(|more| more.count).sum::<u64>()
+    }
+
+    /// Returns the findings with those of one rule and severity as one group, errors first.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), criu_images::Error> {
+    /// use criu_images::{Checkpoint, check::check};
+    ///
+    /// let dump = Checkpoint::open("tests/images/sockets")?;
+    /// for group in check(&dump)?.groups() {
+    ///     println!("{group}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn groups(&self) -> Vec<Group> {
+        findings::group(&self.findings, &self.more)
+    }
+}
+
+/// What a check takes for granted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckOptions {
+    allow_missing_pages: bool,
+}
+
+impl CheckOptions {
+    /// Takes pages images that are missing or too short for a note: of a checkpoint whose memory was
+    /// removed, to be looked at.
+    #[must_use]
+    pub fn allow_missing_pages(mut self, allow: bool) -> Self {
+        self.allow_missing_pages = allow;
+        self
     }
 }
 
 /// Checks a checkpoint: a dump or a pre-dump.
 ///
-/// Of the parents of a dump only what it refers to is looked at.
+/// Of the parents of a dump, only what the dump refers to is read.
 ///
 /// ```
 /// # fn main() -> Result<(), criu_images::Error> {
-/// use criu_images::{Checkpoint, check::check};
+/// use criu_images::{Checkpoint, check::{Severity, check}};
 ///
 /// let dump = Checkpoint::open("tests/images/pattern")?;
-/// assert!(check(&dump)?.findings.is_empty());
+/// assert_eq!(check(&dump)?.count(Severity::Error), 0);
 /// # Ok(())
 /// # }
 /// ```
@@ -110,29 +191,34 @@ impl Report {
 ///
 /// The directory can't be listed, or has no image in it. An image that can't be read is a finding.
 pub fn check(checkpoint: &Checkpoint) -> Result<Report> {
-    check_with(checkpoint, &|_| ())
+    check_with(checkpoint, CheckOptions::default(), &|_| ())
 }
 
-/// The same; `step` is told of each image that was looked at by itself, by its name: nearly all of the work.
+/// Checks a checkpoint with options; `step` is called with the name of each image that was read by
+/// itself, which is nearly all of the work.
 ///
 /// # Errors
 ///
 /// As [`check`].
-pub fn check_with(checkpoint: &Checkpoint, step: &(dyn Fn(&str) + Sync)) -> Result<Report> {
+pub fn check_with(
+    checkpoint: &Checkpoint,
+    options: CheckOptions,
+    step: &(dyn Fn(&str) + Sync),
+) -> Result<Report> {
     let names = checkpoint.images()?;
-    let checker = Checker {
-        checkpoint,
-        names: names.iter().cloned().collect(),
-        findings: RefCell::default(),
-        damaged: RefCell::default(),
-    };
+    let checker = Checker::new(checkpoint, options, &names);
     let gaps = checkpoint.gaps()?;
     for loss in gaps.losses {
-        checker.error("", (), loss.message);
+        checker.error("unreadable", "", (), loss.message);
     }
     if !gaps.elsewhere.is_empty() {
-        let folders = checkpoint.name_folders(&gaps.elsewhere);
-        checker.warning("", (), format!("images in {folders} are not looked at"));
+        let directories = checkpoint.name_folders(&gaps.elsewhere);
+        checker.warning(
+            "images-elsewhere",
+            "",
+            (),
+            format!("images in {directories} are not checked"),
+        );
     }
     let images = images::check(&checker, &names, step);
     if images == 0 {
@@ -141,157 +227,23 @@ pub fn check_with(checkpoint: &Checkpoint, step: &(dyn Fn(&str) + Sync)) -> Resu
     let inventory = inventory::read(&checker);
     let tree = tree::read(&checker);
     let files = files::read(&checker);
-    let tasks = tasks::check(&checker, &inventory, &tree);
-    links::check(&checker, &files, &tasks);
-    memory::check(&checker, &tasks, &files);
-    namespaces::check(&checker, &inventory, &tasks, &files);
+    let tasks = tasks::check(&checker, &tree);
+    let mut tables = descriptors::Tables::default();
+    if !tasks.pre_dump {
+        ids::check(&checker, &inventory, &tree, &tasks);
+        sessions::check(&checker, &tree);
+        tables = descriptors::read(&checker, &files, &tasks);
+        links::check(&checker, &inventory, &tree, (&files, &tasks, &tables));
+    }
+    memory::check(&checker, &inventory, &tasks, (&files, &tables));
+    if !tasks.pre_dump {
+        links::check_used(&checker, &tree, (&files, &tasks, &tables));
+        namespaces::check(&checker, &inventory, &tree, (&tasks, &files));
+    }
+    let (findings, more) = checker.finish();
     Ok(Report {
         images,
-        findings: checker.findings.into_inner().done(),
+        findings,
+        more,
     })
-}
-
-/// The checkpoint, and what was found so far.
-struct Checker<'c> {
-    checkpoint: &'c Checkpoint,
-    /// The names of the files among the images.
-    names: HashSet<String>,
-    findings: RefCell<Findings>,
-    /// The images that could not be read to their ends.
-    damaged: RefCell<HashSet<String>>,
-}
-
-impl Checker<'_> {
-    fn has(&self, image: &str) -> bool {
-        self.names.contains(image)
-    }
-
-    /// Whether there is an image of a name that begins so.
-    fn has_any(&self, prefix: &str) -> bool {
-        self.names.iter().any(|name| name.starts_with(prefix))
-    }
-
-    /// The images whose names begin so, by name, each with what stands between that and `.img`.
-    fn named(&self, prefix: &str) -> Vec<(&str, &str)> {
-        let mut found: Vec<(&str, &str)> = self
-            .names
-            .iter()
-            .filter_map(|name| {
-                let inner = name.strip_prefix(prefix)?.strip_suffix(".img")?;
-                Some((name.as_str(), inner))
-            })
-            .collect();
-        found.sort_unstable();
-        found
-    }
-
-    fn error(&self, image: &str, at: impl Into<At>, reason: impl Into<String>) {
-        self.found(Severity::Error, image, at.into(), reason.into());
-    }
-
-    fn warning(&self, image: &str, at: impl Into<At>, reason: impl Into<String>) {
-        self.found(Severity::Warning, image, at.into(), reason.into());
-    }
-
-    fn found(&self, severity: Severity, image: &str, at: At, reason: String) {
-        let finding = Finding {
-            severity,
-            image: image.to_owned(),
-            entry: at.entry,
-            field: at.field,
-            reason,
-        };
-        self.findings.borrow_mut().add(finding);
-    }
-
-    /// An error, or a warning, of reading as a finding.
-    fn noted(&self, severity: Severity, image: &str, warning: &Warning) {
-        let prefix = self.checkpoint.label("");
-        let file = warning.at.file.as_deref();
-        let name = file.and_then(|file| file.strip_prefix(prefix.as_str()));
-        let at = At {
-            entry: warning.at.entry,
-            field: warning.at.field.clone(),
-        };
-        self.found(severity, name.unwrap_or(image), at, warning.message.clone());
-    }
-
-    fn failed(&self, image: &str, error: &Error) {
-        let warning = Warning {
-            at: error.location().clone(),
-            message: error.kind().to_string(),
-        };
-        self.noted(Severity::Error, image, &warning);
-    }
-
-    /// Hands over the entries of an image with their places; false when there is none. Where it can't
-    /// be read is found when the images are read by themselves.
-    fn each(&self, image: &str, fields: &[&str], each: &mut dyn FnMut(u64, Record<'_>)) -> bool {
-        if !self.has(image) {
-            return false;
-        }
-        let mut index = 0;
-        let read = self.checkpoint.each_entry(image, fields, &mut |record| {
-            each(index, record);
-            index += 1;
-            Ok(())
-        });
-        if read.is_err() {
-            self.damaged.borrow_mut().insert(image.to_owned());
-        }
-        read.unwrap_or(true)
-    }
-
-    /// Whether an error was found in an image.
-    fn has_error(&self, image: &str) -> bool {
-        self.findings.borrow().has_error(image)
-    }
-
-    /// Whether an image that was gone through could not be read to its end.
-    fn is_damaged(&self, image: &str) -> bool {
-        self.damaged.borrow().contains(image)
-    }
-
-    /// The first entry of an image with these fields (all, when none is named); `None` when there is none that can be read.
-    fn first(&self, image: &str, fields: &[&str]) -> Option<Arc<Entry>> {
-        if !self.has(image) {
-            return None;
-        }
-        let read = match fields {
-            [] => self.checkpoint.first_entry(image),
-            fields => self.checkpoint.first_entry_of(image, fields),
-        };
-        read.ok().flatten()
-    }
-}
-
-/// Where in an image something is.
-#[derive(Debug, Clone, Default)]
-struct At {
-    entry: Option<u64>,
-    field: String,
-}
-
-impl From<()> for At {
-    fn from((): ()) -> Self {
-        At::default()
-    }
-}
-
-impl From<u64> for At {
-    fn from(entry: u64) -> Self {
-        At {
-            entry: Some(entry),
-            field: String::new(),
-        }
-    }
-}
-
-impl<F: Into<String>> From<(u64, F)> for At {
-    fn from((entry, field): (u64, F)) -> Self {
-        At {
-            entry: Some(entry),
-            field: field.into(),
-        }
-    }
 }

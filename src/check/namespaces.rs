@@ -1,200 +1,122 @@
-//! The namespaces, mounts and cgroups that tasks and files are in.
+//! The namespaces of the root task, which restore makes anew, and what is in them
+//! (`criu/namespaces.c`). A namespace that the root task shares with CRIU is not in the dump.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-
-use super::Checker;
+use super::checker::Checker;
 use super::files::Files;
-use super::inventory::{Inventory, NAMESPACES};
-use super::tasks::Tasks;
+use super::ids::has_own;
+use super::inventory::{IPC, Inventory, MNT, NAMESPACES, NET, USER, UTS};
+use super::tasks::{Task, Tasks};
+use super::tree::Tree;
+use super::{cgroups, mounts, network};
 
-pub(super) fn check(checker: &Checker<'_>, inventory: &Inventory, tasks: &Tasks, files: &Files) {
-    if tasks.pre_dump {
-        return;
-    }
-    images(checker, inventory, tasks);
-    networks(checker, files);
-    let mounts = mounts(checker);
-    if !mounts.is_empty() {
-        files_on_mounts(checker, files, &mounts);
-    }
-    cgroups(checker, tasks);
+/// The root task, if it is alive.
+pub(super) fn root(tasks: &Tasks) -> Option<&Task> {
+    tasks.root.and_then(|root| tasks.living.get(root))
 }
 
-/// Each namespace that tasks are in, other than those of the CRIU that dumped, has its image.
-fn images(checker: &Checker<'_>, inventory: &Inventory, tasks: &Tasks) {
-    for (place, (field, prefix)) in NAMESPACES.iter().enumerate() {
-        let own = inventory.root_ids.and_then(|ids| ids.get(place).copied());
-        let dumped = checker.has_any(prefix);
-        let mut known = HashSet::new();
-        for task in &tasks.living {
-            let id = task.namespaces.and_then(|ids| ids.get(place).copied());
-            let Some(id) = id.filter(|id| *id != 0) else {
-                continue;
-            };
-            known.insert(format!("{prefix}{id}.img"));
-            // Without a word about CRIU's own, those that have no image at all are not dumped.
-            let needed = match own {
-                Some(own) => own != 0 && own != id,
-                None => dumped,
-            };
-            let image = format!("{prefix}{id}.img");
-            if needed && !prefix.is_empty() && !checker.has(&image) {
-                let what = format!(
-                    "missing: the namespace of task {} ({field} of ids-{0}.img)",
-                    task.pid
-                );
-                checker.error(&image, (), what);
-            }
-        }
-    }
+/// The name of an image of the root task's own namespace; `None` if it shares that of CRIU.
+pub(super) fn own_image(
+    inventory: &Inventory,
+    tasks: &Tasks,
+    place: usize,
+    prefix: &str,
+) -> Option<String> {
+    let root = root(tasks).filter(|root| has_own(inventory, root, place))?;
+    let id = root.namespaces.and_then(|ids| ids.get(place).copied())?;
+    // CRIU before 0.8 named two of them after the root task.
+    let id = match [IPC, UTS].contains(&place) && !inventory.ns_per_id {
+        true => root.pid,
+        false => id,
+    };
+    Some(format!("{prefix}{id}.img"))
 }
 
-/// The network namespaces of sockets.
-fn networks(checker: &Checker<'_>, files: &Files) {
-    for kind in ["UNIXSK", "INETSK", "PACKETSK", "NETLINKSK", "TUNF"] {
-        for reference in files.of(kind, "ns_id").iter().filter(|r| r.to != 0) {
-            let image = format!("netns-{}.img", reference.to);
-            if checker.has_any("netns-") && !checker.has(&image) {
-                let place = &reference.place;
-                let what = format!("no network namespace has the id {}", reference.to);
-                checker.error(place.image, place.field("ns_id"), what);
-            }
-        }
-    }
-}
-
-/// Each mount stands once, below another of its namespace, with one root; all ids.
-fn mounts(checker: &Checker<'_>) -> HashSet<u64> {
-    let mut all = HashSet::new();
-    for (image, _) in checker.named("mountpoints-") {
-        let mut entries: HashMap<u64, u64> = HashMap::new();
-        let mut tops = HashSet::new();
-        let mut parents: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
-        checker.each(
-            image,
-            &["mnt_id", "parent_mnt_id", "mountpoint"],
-            &mut |entry, record| {
-                let Some(id) = record.number("mnt_id") else {
-                    return;
-                };
-                if let Some(before) = entries.insert(id, entry) {
-                    let what = format!("the mount {id} stands in entry {before} already");
-                    checker.error(image, (entry, "mnt_id"), what);
-                }
-                if record.bytes("mountpoint") == Some(b"/") {
-                    tops.insert(entry);
-                }
-                if let Some(parent) = record.number("parent_mnt_id") {
-                    parents.insert(entry, (id, parent));
-                }
-                all.insert(id);
-            },
-        );
-        if checker.is_damaged(image) {
-            continue;
-        }
-        let Some(root) = tops.iter().min().copied() else {
-            checker.error(image, (), "no mount is the root: none is at /");
-            continue;
-        };
-        // The parent of the root is a mount of another namespace. All others hang below it.
-        let mut below: HashMap<u64, Vec<u64>> = HashMap::new();
-        for (id, parent) in parents.values() {
-            below.entry(*parent).or_default().push(*id);
-        }
-        let mut reached = HashSet::new();
-        let mut todo: Vec<u64> = parents
-            .iter()
-            .filter(|(entry, _)| tops.contains(entry))
-            .filter(|(entry, (_, parent))| **entry == root || !entries.contains_key(parent))
-            .map(|(_, (id, _))| *id)
-            .collect();
-        while let Some(id) = todo.pop() {
-            if reached.insert(id) {
-                todo.extend(below.get(&id).into_iter().flatten());
-            }
-        }
-        for (entry, (id, parent)) in &parents {
-            if !reached.contains(id) {
-                let what = match entries.contains_key(parent) {
-                    true => format!("the mount {parent} does not hang below the root"),
-                    false => format!("no mount has the id {parent}, and this is not the root"),
-                };
-                checker.error(image, (*entry, "parent_mnt_id"), what);
-            }
-        }
-    }
-    all
-}
-
-/// The mounts that files are on.
-fn files_on_mounts(checker: &Checker<'_>, files: &Files, mounts: &HashSet<u64>) {
-    for kind in ["REG", "UNIXSK"] {
-        for reference in files.of(kind, "mnt_id") {
-            let id = reference.to;
-            if !mounts.contains(&id) {
-                let place = &reference.place;
-                checker.error(
-                    place.image,
-                    place.field("mnt_id"),
-                    format!("no mount has the id {id}"),
-                );
-            }
-        }
-    }
-}
-
-/// The sets of cgroups that tasks are in, and the controllers of the sets.
-fn cgroups(checker: &Checker<'_>, tasks: &Tasks) {
-    let image = "cgroup.img";
-    let Some(entry) = checker.first(image, &[]) else {
-        let mut sets = tasks.cgroup_sets.iter();
-        // Without cgroups dumped, all are in the set of the CRIU that dumped, of which only the number is known.
-        if let Some((set, of, field)) = sets
-            .find(|(set, ..)| *set > 1)
-            .filter(|_| !checker.has(image))
+pub(super) fn check(
+    checker: &Checker<'_>,
+    inventory: &Inventory,
+    tree: &Tree,
+    (tasks, files): (&Tasks, &Files),
+) {
+    for (place, kind) in NAMESPACES
+        .iter()
+        .enumerate()
+        .filter(|(_, kind)| !kind.image.is_empty())
+    {
+        let own = own_image(inventory, tasks, place, kind.image);
+        if let (Some(image), Some(root)) = (&own, root(tasks))
+            && !checker.has(image)
         {
-            let what = format!("missing: {field} of {of} refers to the set {set} in it");
-            checker.error(image, (), what);
+            let what = format!(
+                "missing: the {} namespace of task {} ({} of ids-{1}.img)",
+                kind.name, root.pid, kind.field
+            );
+            checker.error("missing-namespace", image, (), what);
         }
+        // Mount namespaces may be nested; of the time, number 0 is the machine's.
+        if place == MNT && own.is_some() || place == IPC {
+            continue;
+        }
+        for (name, id) in checker.named(kind.image) {
+            if own.as_deref() != Some(name) && id != "0" {
+                checker.ignore(name);
+                let what = format!("restore makes no {} namespace of this id", kind.name);
+                checker.note("stranger", name, (), what);
+            }
+        }
+    }
+    if let Some(image) = own_image(inventory, tasks, USER, "userns-") {
+        id_maps(checker, &image);
+    }
+    if own_image(inventory, tasks, MNT, "").is_some() {
+        mounts::check(checker, tasks, files);
+    }
+    network::check(
+        checker,
+        tasks,
+        files,
+        own_image(inventory, tasks, NET, "").is_some(),
+    );
+    cgroups::check(checker, inventory, tree, tasks);
+}
+
+/// The maps of a user namespace: they have the ids 0, which restore takes on, and no id twice.
+fn id_maps(checker: &Checker<'_>, image: &str) {
+    /// `UID_GID_MAP_MAX_EXTENTS`.
+    const EXTENTS: usize = 340;
+    let Some(entry) = checker.first(image, &[]) else {
         return;
     };
-    let record = entry.record();
-    let mut controllers = HashSet::new();
-    for controller in record.records("controllers") {
-        controllers.extend(controller.texts("cnames"));
-    }
-    let mut sets = HashSet::new();
-    for (index, set) in record.records("sets").enumerate() {
-        if let Some(id) = set.word("id")
-            && !sets.insert(id)
-        {
-            let what = format!("the set {id} stands twice");
-            checker.error(image, (0, format!("sets[{index}].id")), what);
-        }
-        for (place, member) in set.records("ctls").enumerate() {
-            let name = member.text("name").unwrap_or_default();
-            if !controllers.is_empty() && !controllers.contains(&name) {
-                let what = format!("no controller has the name {name}");
-                checker.error(
-                    image,
-                    (0, format!("sets[{index}].ctls[{place}].name")),
-                    what,
-                );
+    for field in ["uid_map", "gid_map"] {
+        let error = |what: String| checker.error("id-map", image, (0, field), what);
+        let mut inside: Vec<(u64, u64)> = Vec::new();
+        let mut outside: Vec<(u64, u64)> = Vec::new();
+        for extent in entry.record().records(field) {
+            let number = |name| extent.number(name).unwrap_or(0);
+            let count = number("count");
+            if count == 0 {
+                error("an extent without an id".to_owned());
             }
+            inside.push((number("first"), count));
+            outside.push((number("lower_first"), count));
         }
-    }
-    let root = checker
-        .first("inventory.img", &["root_cg_set"])
-        .and_then(|entry| entry.record().word("root_cg_set"));
-    for (set, of, field) in &tasks.cgroup_sets {
-        // The set of the CRIU that dumped is not in the image.
-        if !sets.contains(set) && root != Some(*set) {
-            checker.error(
-                of,
-                (0, *field),
-                format!("no set in {image} has the id {set}"),
-            );
+        if inside.len() > EXTENTS {
+            error(format!("{} extents, more than {EXTENTS}", inside.len()));
+        }
+        if !inside
+            .iter()
+            .any(|(first, count)| *first == 0 && *count > 0)
+        {
+            error("no extent has the id 0".to_owned());
+        }
+        for mut extents in [inside, outside] {
+            extents.sort_unstable();
+            let overlap = extents
+                .windows(2)
+                .any(|pair| matches!(pair, [(a, count), (b, _)] if a.saturating_add(*count) > *b));
+            if overlap {
+                error("two extents overlap".to_owned());
+                break;
+            }
         }
     }
 }

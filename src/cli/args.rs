@@ -123,6 +123,9 @@ pub(super) struct Report {
     /// Write to this file instead of stdout
     #[arg(short = 'o', long = "out", alias = "output", value_name = "FILE", value_parser = path())]
     pub(super) output: Option<PathBuf>,
+    /// Accept pages images that are missing or too short, as check does
+    #[arg(long)]
+    pub(super) allow_missing_pages: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -217,6 +220,9 @@ pub(super) struct Decode {
     /// Every image of this checkpoint, each into a file NAME.json in the directory of -o
     #[arg(short = 'd', long, value_name = "DIR|ARCHIVE", requires = "output", conflicts_with_all = ["input", "from", "bare"])]
     pub(super) dir: Option<PathBuf>,
+    /// With -d, overwrite files that exist
+    #[arg(long, requires = "dir")]
+    pub(super) force: bool,
     /// Over several lines, and numbers in the form of their field: hex, flags, device numbers, IPs
     #[arg(long)]
     pub(super) pretty: bool,
@@ -254,6 +260,9 @@ pub(super) struct Encode {
     /// Every file NAME.json in this directory, each into an image NAME in the directory of -o
     #[arg(short = 'd', long, value_name = "DIR", requires = "output", conflicts_with_all = ["input"])]
     pub(super) dir: Option<PathBuf>,
+    /// With -d, overwrite files that exist
+    #[arg(long, requires = "dir")]
+    pub(super) force: bool,
     /// Take more of what upstream's crit takes: unknown and doubled keys, missing required fields, payloads
     /// of another length, fractions, numbers as Python reads them, loose base64
     #[arg(long)]
@@ -294,9 +303,9 @@ pub(super) struct Explore {
     /// What to show
     #[arg(value_name = "WHAT")]
     pub(super) what: Topic,
-    /// Only this task and those below it
-    #[arg(short = 'p', long, value_name = "PID")]
-    pub(super) pid: Option<u32>,
+    /// Only these tasks and those below them: a list, and repeated
+    #[arg(short = 'p', long, value_name = "PID,...", value_delimiter = ',')]
+    pub(super) pid: Vec<u32>,
     /// ps: draw the tree
     #[arg(long)]
     pub(super) tree: bool,

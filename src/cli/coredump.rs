@@ -34,9 +34,9 @@ pub(super) struct Coredump {
         conflicts_with = "checkpoint"
     )]
     input: Option<PathBuf>,
-    /// Only this task
-    #[arg(short = 'p', long, value_name = "PID")]
-    pid: Option<u32>,
+    /// Only these tasks: a list, and repeated
+    #[arg(short = 'p', long, value_name = "PID,...", value_delimiter = ',')]
+    pid: Vec<u32>,
     /// Where the files core.PID are written
     #[arg(
         short = 'o',
@@ -46,6 +46,9 @@ pub(super) struct Coredump {
         default_value = "."
     )]
     output: PathBuf,
+    /// Overwrite core files that exist
+    #[arg(long)]
+    force: bool,
     /// Put pages of mapped files that are not in the dump into the core, out of the files below DIR
     #[arg(long, value_name = "DIR")]
     sysroot: Option<PathBuf>,
@@ -69,7 +72,7 @@ pub(super) fn run(args: &Coredump, source: &SchemaArgs) -> Result<ExitCode> {
     let path = args.checkpoint.as_ref().or(args.input.as_ref());
     let checkpoint = source::checkpoint(&schema, path.map_or(Path::new("."), PathBuf::as_path))?;
     let explorer = Explorer::new(&checkpoint);
-    let tasks = wanted(&explorer, args.pid)?;
+    let tasks = wanted(&explorer, &args.pid)?;
     warn(
         &explorer.warnings(),
         explorer.more_warnings(),
@@ -102,11 +105,11 @@ pub(super) fn run(args: &Coredump, source: &SchemaArgs) -> Result<ExitCode> {
     })
 }
 
-fn wanted(explorer: &Explorer<'_>, pid: Option<u32>) -> Result<Vec<Task>> {
+fn wanted(explorer: &Explorer<'_>, pids: &[u32]) -> Result<Vec<Task>> {
     let tasks = explorer.tasks()?.iter();
     let name = explorer.checkpoint().name();
     let wanted: Vec<Task> = tasks
-        .filter(|task| pid.is_none_or(|pid| task.pid == pid))
+        .filter(|task| pids.is_empty() || pids.contains(&task.pid))
         .cloned()
         .collect();
     let living: Vec<Task> = wanted
@@ -118,16 +121,15 @@ fn wanted(explorer: &Explorer<'_>, pid: Option<u32>) -> Result<Vec<Task>> {
         let pid = task.pid;
         caution(&format!("{name}: task {pid} has ended: it has no memory"));
     }
-    if living.is_empty() {
+    let unknown = pids
+        .iter()
+        .find(|pid| !living.iter().any(|task| task.pid == **pid));
+    if let Some(pid) = unknown.or(living.is_empty().then_some(&0)) {
         let mut tasks = explorer.tasks()?.iter();
-        let what = match pid {
-            None => "no task has memory".to_owned(),
-            Some(pid) => match tasks.find(|task| task.threads.contains(&pid)) {
-                Some(task) if wanted.is_empty() => {
-                    format!("{pid} is a thread of task {0}: -p {0}", task.pid)
-                }
-                _ => format!("no living task has the pid {pid}"),
-            },
+        let what = match tasks.find(|task| task.pid != *pid && task.threads.contains(pid)) {
+            Some(task) => format!("{pid} is a thread of task {0}: -p {0}", task.pid),
+            None if pids.is_empty() => "no task has memory".to_owned(),
+            None => format!("no living task has the pid {pid}"),
         };
         return Err(Error::new(ErrorKind::Value(what)).in_file(name));
     }
@@ -146,7 +148,7 @@ fn write(
     }
     let core = CoreDump::new(checkpoint, task, &memory)?;
     let path = args.output.join(format!("core.{}", task.pid));
-    let mut output = Output::open_own(&path)?;
+    let mut output = Output::open_new(&path, args.force)?;
     let result = match output.file() {
         Some(file) => {
             // It holds all that the task had in memory: nobody else's business, as the kernel has it.

@@ -23,7 +23,7 @@ pub(super) fn run(args: &Decode, source: &SchemaArgs) -> Result<ExitCode> {
         .exact(args.exact);
     if let (Some(dir), Some(output)) = (&args.dir, &args.files.output) {
         let schema = source::schema(source)?;
-        return whole::decode(&schema, dir, output, &options, args.max_entry);
+        return whole::decode(&schema, dir, output, &options, (args.max_entry, args.force));
     }
     let job = Job {
         from: &args.from,

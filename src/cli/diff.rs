@@ -190,8 +190,11 @@ fn differences(found: &[Difference], prefix: &str) -> String {
             "{}",
             change(
                 &format!("{prefix}{way}"),
-                &difference.before,
-                &difference.after
+                difference
+                    .before_shown
+                    .as_ref()
+                    .unwrap_or(&difference.before),
+                difference.after_shown.as_ref().unwrap_or(&difference.after)
             )
         );
     }

@@ -9,14 +9,16 @@ use clap::Args as ClapArgs;
 use tempfile::NamedTempFile;
 
 use super::backup::Backup;
-use super::messages::say;
+use super::messages::{caution, say};
 use super::options::SchemaArgs;
 use super::output::Output;
 use super::progress::Progress;
 use super::source;
+use crate::edit::{self, Implausible};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageReader;
 use crate::json::{DecodeOptions, EncodeOptions, decode, encode};
+use crate::render::printable;
 use crate::schema::Schema;
 
 /// Lines in front of the text that begin with this are ours.
@@ -72,9 +74,34 @@ pub(super) fn run(args: &Edit, source: &SchemaArgs) -> Result<ExitCode> {
 fn write(args: &Edit, schema: &Schema, text: &[u8]) -> Result<()> {
     let _progress = Progress::waiting("writing the image");
     let mut output = Output::open(Some(&args.image))?;
-    encode(schema, text, &mut output, &EncodeOptions::default())?;
+    encode(
+        schema,
+        text,
+        &mut output,
+        &EncodeOptions::default().written(true),
+    )?;
+    let before = implausible(schema, &args.image)?;
     args.backup.keep(&args.image)?;
-    output.commit()
+    output.commit()?;
+    // Only the person who typed it knows whether it was meant.
+    for (entry, wrong) in implausible(schema, &args.image)? {
+        if !before.iter().any(|(_, known)| *known == wrong) {
+            let name = printable(&args.image.display().to_string());
+            let field = printable(&wrong.field);
+            caution(&format!(
+                "{name}: entry {entry}, field {field}: {}",
+                wrong.reason
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The values of an image that cannot be right.
+fn implausible(schema: &Schema, image: &Path) -> Result<Vec<(u64, Implausible)>> {
+    let label = image.display().to_string();
+    let file = File::open(image).map_err(|error| Error::from(error).in_file(&label))?;
+    edit::implausible(schema, file).map_err(|error| error.in_file(label))
 }
 
 /// Lets people edit a text, in the program that `VISUAL` or `EDITOR` names.

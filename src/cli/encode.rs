@@ -18,12 +18,12 @@ pub(super) fn run(args: &Encode, source: &SchemaArgs) -> Result<ExitCode> {
             Dialect::Go => json::Dialect::Go,
         });
     if let (Some(dir), Some(output)) = (&args.dir, &args.files.output) {
-        return whole::encode(&schema, dir, output, &options);
+        return whole::encode(&schema, dir, output, &options, args.force);
     }
     let input = input::open(args.files.input.as_deref())?;
     let input = input.with_progress("encoding", args.files.output.as_deref());
     let from = input.label().to_owned();
-    let mut output = Output::open(args.files.output.as_deref())?;
+    let mut output = Output::open_binary(args.files.output.as_deref())?;
     json::encode(&schema, input.data, &mut output, &options)
         .map_err(|error| output.locate(error, &from))?;
     output.commit()?;

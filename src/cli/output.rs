@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::beside::{Beside, copy_over};
 use super::colour::{self, has_colour};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// An output that becomes visible when it is complete.
 pub(super) struct Output {
@@ -78,6 +78,25 @@ impl Output {
         Self::open_inside(path)
     }
 
+    /// The same; where there is a file already, only with `force`.
+    pub(super) fn open_new(path: &Path, force: bool) -> Result<Self> {
+        if !force && fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+            return Err(exists(path.display().to_string()));
+        }
+        Self::open_own(path)
+    }
+
+    /// Opens the output for bytes that no terminal can show.
+    pub(super) fn open_binary(path: Option<&Path>) -> Result<Self> {
+        let output = Self::open(path)?;
+        if output.is_stdout() && io::stdout().is_terminal() {
+            let what = "binary output does not go to a terminal".to_owned();
+            let error = Error::new(ErrorKind::Value(what));
+            return Err(error.with_hint("-o FILE writes it to a file; a pipe takes it too"));
+        }
+        Ok(output)
+    }
+
     /// Opens an image of a directory that may be hostile: through a link that leads out of it, or into
     /// what is no file, nothing is written.
     pub(super) fn open_inside(path: &Path) -> Result<Self> {
@@ -132,6 +151,15 @@ impl Output {
         let name = if error.is_write() { &self.name } else { input };
         error.in_file(name)
     }
+}
+
+/// A file stands where one of this program's naming would be written.
+pub(super) fn exists(what: String) -> Error {
+    let error = Error::writing(io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        "it exists already",
+    ));
+    error.in_file(what).with_hint("--force overwrites it")
 }
 
 impl Target {

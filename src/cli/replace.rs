@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args as ClapArgs;
 use serde::Serialize;
@@ -22,7 +23,7 @@ use crate::checkpoint::Checkpoint;
 use crate::edit::Changed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::render::printable;
-use crate::replace::{Mention, Replacement, Replacer, mentions};
+use crate::replace::{Mention, Mounts, Replaced, Replacement, Replacer, Tarball, mentions};
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Replace {
@@ -84,70 +85,143 @@ pub(super) fn run(args: &Replace, source: &SchemaArgs) -> Result<ExitCode> {
         return Err(Error::new(ErrorKind::Value(loss.message)).in_file(checkpoint.name()));
     }
     let replacements = args.replacements()?;
-    let mut replacer = Replacer::new(replacements.clone())?;
-    let folder = args.checkpoint.join(checkpoint.images_folder());
+    let mounts = Arc::new(Mounts::read(&checkpoint)?);
+    let replacer = Replacer::new(replacements.clone())?.with_mounts(Arc::clone(&mounts));
+    let mut replacer = replacer.map_err(|error| error.in_file(checkpoint.name()))?;
+    let directory = args.checkpoint.join(checkpoint.images_folder());
     let mut changed = BTreeMap::new();
+    let mut unknown = BTreeMap::new();
     // All images are written before the first takes its place: each is a file that is open.
     raise_open_files();
     let progress = Progress::waiting("looking for it");
     let mut outputs = Vec::new();
     for name in checkpoint.images()? {
-        let path = folder.join(&name);
+        let path = directory.join(&name);
         let label = path.display().to_string();
-        let open = || File::open(&path).map_err(|e| Error::from(e).in_file(&label));
-        if !is_concerned(&replacer, &checkpoint, &label, open()?)
-            .map_err(|error| error.in_file(&label))?
-        {
-            continue;
-        }
-        let mut output = match args.dry_run {
-            true => None,
-            false => Some(Output::open_inside(&path)?),
+        let image = Image {
+            path: &path,
+            label: &label,
+            tarball: Tarball::named(&name, &mounts),
         };
-        let mut sink = std::io::sink();
-        let changes = {
-            let out: &mut dyn std::io::Write = match &mut output {
-                Some(output) => output,
-                None => &mut sink,
-            };
-            let mut out = BufWriter::with_capacity(64 << 10, out);
-            let result = replacer.apply(&schema, &label, open()?, &mut out);
-            result.and_then(|changes| out.flush().map(|()| changes).map_err(Error::writing))
-        };
-        let changes = changes.map_err(|error| error.in_file(&label))?;
-        if changes.is_empty() {
-            continue;
+        let replaced = image.replace(&checkpoint, &mut replacer, args.dry_run);
+        let (replaced, output) = replaced.map_err(|error| error.in_file(&label))?;
+        if !replaced.unknown.is_empty() {
+            unknown.insert(name.clone(), replaced.unknown);
         }
-        changed.insert(name, changes);
-        outputs.extend(output.map(|output| (path, output)));
+        if !replaced.changed.is_empty() {
+            changed.insert(name, replaced.changed);
+            outputs.extend(output.map(|output| (path, output)));
+        }
     }
     drop(progress);
-    // A slip of the hand: better nothing than half of what was meant. What a run that was ended has made
-    // is none.
+    let mentioned = mentions(&checkpoint, &searched(&replacements, &changed))?;
+    for (image, fields) in &unknown {
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        let path = printable(&directory.join(image).display().to_string());
+        let fields = printable(&fields.join(", "));
+        caution(&format!(
+            "{path}: fields unknown to the schema were not searched: {fields}; --schema-dir of a newer CRIU names them"
+        ));
+    }
+    for mention in &mentioned {
+        let file = printable(&args.checkpoint.join(&mention.file).display().to_string());
+        let text = printable(&mention.text);
+        caution(&format!(
+            "{file}: it mentions {text}, and is left as it was"
+        ));
+    }
+    // A slip of the hand: better nothing than half of what was meant. What an interrupted run has done
+    // already is none.
     for (replacement, is_done) in replacer.not_found() {
-        let what = format!("nothing in the images is {}", describe(replacement));
+        let what = format!("no image has {}", describe(replacement));
         if !is_done {
             let error = Error::new(ErrorKind::Value(what)).in_file(checkpoint.name());
             return Err(error.with_hint("nothing was changed"));
         }
         let name = printable(checkpoint.name());
-        caution(&format!("{name}: {what}: what it becomes is there already"));
+        caution(&format!("{name}: {what}: its replacement is there already"));
     }
-    let mentioned = mentions(&checkpoint, &replacements)?;
     for (path, _) in &outputs {
         args.backup.keep(path)?;
     }
     for (_, output) in outputs {
         output.commit()?;
     }
-    for mention in &mentioned {
-        let file = printable(&folder.join(&mention.file).display().to_string());
-        let text = printable(&mention.text);
-        caution(&format!("{file}: it mentions {text}, and is as it was"));
-    }
     let answer = Answer { changed, mentioned };
-    print(args.json.json.then_some(&answer), || text(&answer))?;
+    print(args.json.json.then_some(&answer), || {
+        text(&answer, args.dry_run)
+    })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The replacements with the host names that were found, where any was wanted: other files may have them.
+fn searched(
+    replacements: &[Replacement],
+    changed: &BTreeMap<String, Vec<Changed>>,
+) -> Vec<Replacement> {
+    let mut all = replacements.to_vec();
+    for replacement in replacements {
+        let Replacement::Hostname { old: None, new } = replacement else {
+            continue;
+        };
+        let names = changed
+            .iter()
+            .filter(|(image, _)| image.starts_with("utsns-"));
+        let names = names.flat_map(|(_, changed)| changed);
+        all.extend(names.filter_map(|change| {
+            Some(Replacement::Hostname {
+                old: Some(change.before.as_str()?.to_owned()),
+                new: new.clone(),
+            })
+        }));
+    }
+    all
+}
+
+/// An image of the checkpoint, or the tarball of a tmpfs.
+struct Image<'a> {
+    path: &'a Path,
+    label: &'a str,
+    tarball: Option<Tarball<'a>>,
+}
+
+impl Image<'_> {
+    fn open(&self) -> Result<File> {
+        File::open(self.path).map_err(Error::from)
+    }
+
+    /// Writes the image with everything replaced beside it, unless it has nothing of it.
+    fn replace(
+        &self,
+        checkpoint: &Checkpoint,
+        replacer: &mut Replacer,
+        dry_run: bool,
+    ) -> Result<(Replaced, Option<Output>)> {
+        let is_concerned = match &self.tarball {
+            Some(_) => replacer.concerns_tarballs(),
+            None => is_concerned(replacer, checkpoint, self.label, self.open()?)?,
+        };
+        if !is_concerned {
+            return Ok((Replaced::default(), None));
+        }
+        let mut output = match dry_run {
+            true => None,
+            false => Some(Output::open_inside(self.path)?),
+        };
+        let mut sink = std::io::sink();
+        let out: &mut dyn std::io::Write = match &mut output {
+            Some(output) => output,
+            None => &mut sink,
+        };
+        let mut out = BufWriter::with_capacity(64 << 10, out);
+        let replaced = match &self.tarball {
+            Some(tarball) => tarball.apply(replacer, self.open()?, &mut out)?,
+            None => replacer.apply(checkpoint.schema(), self.label, self.open()?, &mut out)?,
+        };
+        out.flush().map_err(Error::writing)?;
+        drop(out);
+        Ok((replaced, output))
+    }
 }
 
 /// Lets as many files be open as may be.
@@ -265,11 +339,12 @@ fn describe(replacement: &Replacement) -> String {
     }
 }
 
-fn text(answer: &Answer) -> String {
+fn text(answer: &Answer, dry_run: bool) -> String {
+    let would = if dry_run { "would change: " } else { "" };
     let mut text = String::new();
     for (image, changed) in &answer.changed {
         for line in differences(changed).lines() {
-            let _ = writeln!(text, "{}: {line}", printable(image));
+            let _ = writeln!(text, "{would}{}: {line}", printable(image));
         }
     }
     text

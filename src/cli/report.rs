@@ -9,6 +9,7 @@ use super::options::SchemaArgs;
 use super::output::Output;
 use super::progress::Progress;
 use super::source;
+use crate::check::CheckOptions;
 use crate::error::{Error, ErrorKind, Result};
 
 pub(super) fn run(args: &Report, source: &SchemaArgs) -> Result<ExitCode> {
@@ -20,8 +21,9 @@ pub(super) fn run(args: &Report, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
     let checkpoint = source::checkpoint(&schema, &args.checkpoint)?;
     source::spare(&checkpoint, args.output.as_deref())?;
+    let options = CheckOptions::default().allow_missing_pages(args.allow_missing_pages);
     let progress = Progress::waiting("looking at the checkpoint");
-    let page = crate::report::page(&checkpoint)?;
+    let page = crate::report::page(&checkpoint, options)?;
     drop(progress);
     if page.findings > 0 {
         let errors = if page.findings == 1 {

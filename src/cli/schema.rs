@@ -226,7 +226,7 @@ struct Exported<'a> {
 
 fn export(schema: &Schema, args: &SchemaExport) -> Result<ExitCode> {
     let set = schema.to_descriptor_set()?;
-    let mut output = Output::open(args.output.as_deref())?;
+    let mut output = Output::open_binary(args.output.as_deref())?;
     output.write_all(&set.bytes).map_err(|e| output.error(e))?;
     let is_stdout = output.is_stdout();
     output.commit()?;

@@ -74,7 +74,9 @@ pub(super) fn run(args: &Set, source: &SchemaArgs) -> Result<ExitCode> {
         changed
     };
     drop(progress);
-    print_marked(args.json.json.then_some(&changed), || differences(&changed))?;
+    print_marked(args.json.json.then_some(&changed), || {
+        announced(&changed, args.dry_run)
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -83,6 +85,10 @@ pub(super) fn differences(changed: &[Changed]) -> String {
     let mut text = String::new();
     for change in changed {
         let path = printable(&change.path);
+        let value = |value: &Value| match value.as_u64().filter(|_| change.octal) {
+            Some(mode) => format!("0o{mode:o}"),
+            None => printable(&value.to_string()),
+        };
         let _ = match (&change.before, &change.after) {
             (before, Value::Null) => writeln!(text, "{path}: {} -> gone", value(before)),
             (Value::Null, after) => writeln!(text, "{path}: nothing -> {}", value(after)),
@@ -92,6 +98,10 @@ pub(super) fn differences(changed: &[Changed]) -> String {
     text
 }
 
-fn value(value: &Value) -> String {
-    printable(&value.to_string())
+/// The same, each line with the words that nothing changed yet, where nothing did.
+pub(super) fn announced(changed: &[Changed], dry_run: bool) -> String {
+    let would = if dry_run { "would change: " } else { "" };
+    let lines = differences(changed);
+    let lines = lines.lines().map(|line| format!("{would}{line}\n"));
+    lines.collect()
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use super::decode::tell;
 use super::input;
 use super::messages::{caution, hint, report};
-use super::output::{Output, print};
+use super::output::{Output, exists, print};
 use super::progress::Progress;
 use super::source;
 use crate::checkpoint::Checkpoint;
@@ -28,11 +28,15 @@ pub(super) fn decode(
     dir: &Path,
     to: &Path,
     options: &DecodeOptions,
-    max_entry: u64,
+    (max_entry, force): (u64, bool),
 ) -> Result<ExitCode> {
     let checkpoint = source::checkpoint(schema, dir)?;
     make_dir(to)?;
     let names = checkpoint.image_names()?;
+    if !force {
+        let files = names.iter().map(|name| to.join(format!("{name}{ENDING}")));
+        none_exists(files)?;
+    }
     let progress = Progress::of_images("decoding", &checkpoint)?;
     let done = in_parallel(&names, |name| {
         let report = decode_one(&checkpoint, name, to, options, max_entry);
@@ -104,6 +108,7 @@ pub(super) fn encode(
     dir: &Path,
     to: &Path,
     options: &EncodeOptions,
+    force: bool,
 ) -> Result<ExitCode> {
     let in_dir = |error| Error::from(error).in_file(dir.display().to_string());
     let mut tally = Tally::default();
@@ -143,6 +148,9 @@ pub(super) fn encode(
     jobs.sort();
     tally.foreign.sort();
     make_dir(to)?;
+    if !force {
+        none_exists(jobs.iter().map(|(_, image)| image.clone()))?;
+    }
     let progress = Progress::new("encoding", total);
     let done = in_parallel(&jobs, |(from, to)| {
         let result = encode_one(schema, from, to, options);
@@ -180,6 +188,20 @@ fn encode_one(schema: &Schema, from: &Path, to: &Path, options: &EncodeOptions) 
     json::encode(schema, input.data, &mut output, options)
         .map_err(|error| output.locate(error, &label))?;
     output.commit()
+}
+
+/// Refuses to overwrite files: names the first, and how many more there are.
+fn none_exists(files: impl Iterator<Item = PathBuf>) -> Result<()> {
+    let mut existing = files.filter(|file| file.is_file());
+    let Some(first) = existing.next() else {
+        return Ok(());
+    };
+    let first = first.display().to_string();
+    Err(exists(match existing.count() {
+        0 => first,
+        1 => format!("{first} and another file"),
+        more => format!("{first} and {more} other files"),
+    }))
 }
 
 fn make_dir(dir: &Path) -> Result<()> {

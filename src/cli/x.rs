@@ -98,8 +98,8 @@ pub(super) fn run(args: &Explore, source: &SchemaArgs) -> Result<ExitCode> {
     let schema = source::schema(source)?;
     let checkpoint = source::checkpoint(&schema, &args.checkpoint)?;
     let mut explorer = Explorer::new(&checkpoint);
-    if let Some(pid) = args.pid {
-        explorer = explorer.subtree(pid);
+    for pid in &args.pid {
+        explorer = explorer.subtree(*pid);
     }
     // The process ends after this: taking tables of thousands of files apart would be time lost.
     let explorer = ManuallyDrop::new(explorer);

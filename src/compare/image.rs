@@ -10,7 +10,7 @@ use super::Difference;
 use super::value::{KEYS, compare, key_of, pairs, text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Entry, ImageReader, Payload};
-use crate::json::entry_value;
+use crate::json::{entry_value, with_octal};
 
 /// What differs between two images of one kind.
 ///
@@ -65,7 +65,17 @@ pub fn images<A: Read, B: Read>(
         }
         index += 1;
     }
-    Ok(differences(rest_a, rest_b))
+    let (head, ty) = (a.layout().head.clone(), a.layout().entry.clone());
+    let mut found = differences(rest_a, rest_b);
+    for difference in &mut found {
+        let is_head = difference.entry_a.or(difference.entry_b) == Some(0);
+        let ty = head.as_ref().filter(|_| is_head).unwrap_or(&ty);
+        let shown = |value| with_octal(ty, &difference.field, value);
+        let (before, after) = (shown(&difference.before)?, shown(&difference.after)?);
+        difference.before_shown = before;
+        difference.after_shown = after;
+    }
+    Ok(found)
 }
 
 fn is_same(a: &Entry, b: &Entry) -> Result<bool> {
@@ -132,6 +142,8 @@ fn differences(a: Vec<Item>, b: Vec<Item>) -> Vec<Difference> {
             field,
             before,
             after,
+            before_shown: None,
+            after_shown: None,
         }));
     }
     found

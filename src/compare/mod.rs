@@ -35,4 +35,10 @@ pub struct Difference {
     pub before: Value,
     /// The value in the second.
     pub after: Value,
+    /// The first value for people, if it has permissions: those as octal text.
+    #[serde(skip)]
+    pub before_shown: Option<Value>,
+    /// The second, likewise.
+    #[serde(skip)]
+    pub after_shown: Option<Value>,
 }

@@ -5,9 +5,11 @@
 //! when its kind is first used, and all of them by [`crate::Schema::check`].
 
 mod images;
+mod meanings;
 mod names;
 mod pattern;
 
 pub(crate) use images::is_identifier;
 pub use images::{Family, ImageKind, ImageKinds, PayloadKind, Queue};
+pub use meanings::{FieldMeanings, Meaning};
 pub use names::{Dictionary, FlagTable, Names};

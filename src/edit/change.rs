@@ -3,6 +3,7 @@
 use prost_reflect::{DynamicMessage, Value};
 
 use super::path::{Select, Step};
+use crate::descriptor::{FieldMeanings, Meaning};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::{json_value, read_text};
 use crate::message::present;
@@ -32,6 +33,24 @@ pub struct Changed {
     pub before: serde_json::Value,
     /// The value now.
     pub after: serde_json::Value,
+    /// The values are permissions, which people read as octal numbers.
+    #[serde(skip)]
+    pub octal: bool,
+}
+
+impl Changed {
+    pub(crate) fn new(
+        path: String,
+        before: impl Into<serde_json::Value>,
+        after: impl Into<serde_json::Value>,
+    ) -> Self {
+        Changed {
+            path,
+            before: before.into(),
+            after: after.into(),
+            octal: false,
+        }
+    }
 }
 
 /// Goes along a path in one entry.
@@ -68,7 +87,7 @@ impl<'a> Walker<'a> {
         let way = format!("{way}.{}", step.name);
         if rest.is_empty() {
             return match &step.select {
-                None => self.whole(field, message, action, way),
+                None => self.whole(shape, field, message, action, way),
                 Some(select) => self.elements(field, message, select, action, &way),
             };
         }
@@ -105,6 +124,7 @@ impl<'a> Walker<'a> {
     /// A field as a whole.
     fn whole(
         &mut self,
+        shape: &Shape,
         field: &Field,
         message: &mut DynamicMessage,
         action: &Action,
@@ -138,9 +158,8 @@ impl<'a> Walker<'a> {
         let after = self.json(field, present(message, field))?;
         if before != after {
             self.changed.push(Changed {
-                path,
-                before,
-                after,
+                octal: is_octal(shape, field)?,
+                ..Changed::new(path, before, after)
             });
         }
         Ok(())
@@ -191,11 +210,7 @@ impl<'a> Walker<'a> {
                     self.element(field, before)?,
                     self.element(field, after.as_ref())?,
                 );
-                self.changed.push(Changed {
-                    path,
-                    before,
-                    after,
-                });
+                self.changed.push(Changed::new(path, before, after));
             }
         }
         Ok(())
@@ -306,6 +321,12 @@ impl<'a> Walker<'a> {
             other => other,
         })
     }
+}
+
+/// Returns true if people read a field as an octal number.
+fn is_octal(shape: &Shape, field: &Field) -> Result<bool> {
+    let meaning = FieldMeanings::bundled()?.of_field(shape.desc.name(), &field.name);
+    Ok(meaning.is_some_and(Meaning::is_octal))
 }
 
 /// Whether the field at a path has this value.

@@ -2,15 +2,21 @@
 
 mod change;
 mod path;
+mod plausible;
+mod reach;
 
 use std::io::{Read, Write};
 
 pub use change::{Action, Changed};
 pub use path::Path;
+pub use plausible::Implausible;
+pub(crate) use plausible::Plausible;
+pub(crate) use reach::{meaning, reach};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Entry, ImageReader, ImageWriter};
 use crate::json::entry_value;
+use crate::limits::WARNINGS;
 use crate::schema::Schema;
 use change::{Walker, matches};
 use path::Select;
@@ -106,8 +112,18 @@ pub fn apply(
     let mut changed = Vec::new();
     let mut reached = vec![0u64; edits.len()];
     let mut index = 0;
+    let types = [
+        reader.layout().head.clone(),
+        Some(reader.layout().entry.clone()),
+    ];
+    let plausible = types
+        .iter()
+        .flatten()
+        .map(|ty| Ok((ty, Plausible::new(ty)?)));
+    let plausible = plausible.collect::<Result<Vec<_>>>()?;
     while let Some(mut entry) = reader.read_entry()? {
         let mut gone = false;
+        let mut before = None;
         for (edit, reached) in edits.iter().zip(&mut reached) {
             if gone || !selects(&edit.path, &entry, index)? {
                 continue;
@@ -116,11 +132,11 @@ pub fn apply(
             if edit.path.steps.is_empty() {
                 gone = true;
                 *reached += 1;
-                changed.push(Changed {
-                    path: way,
-                    before: entry_value(&entry)?,
-                    after: serde_json::Value::Null,
-                });
+                changed.push(Changed::new(
+                    way,
+                    entry_value(&entry)?,
+                    serde_json::Value::Null,
+                ));
                 continue;
             }
             let ty = entry.ty.clone();
@@ -137,8 +153,19 @@ pub fn apply(
                 .map_err(|error| error.in_entry(index))?;
             *reached += walker.reached;
             if !walker.changed.is_empty() {
+                before.get_or_insert_with(|| entry.message.clone());
                 *entry.message_mut() = message;
                 changed.append(&mut walker.changed);
+            }
+        }
+        if let Some(before) = before.filter(|_| !gone)
+            && let Some((_, plausible)) = plausible.iter().find(|(ty, _)| **ty == entry.ty)
+        {
+            let known = plausible.implausible(&before);
+            let mut now = plausible.implausible(&entry.message).into_iter();
+            if let Some(wrong) = now.find(|wrong| !known.contains(wrong)) {
+                let error = Error::new(ErrorKind::Value(wrong.reason));
+                return Err(error.in_field(&wrong.field).in_entry(index));
             }
         }
         if !gone {
@@ -151,6 +178,35 @@ pub fn apply(
     }
     writer.finish()?;
     Ok(changed)
+}
+
+/// Returns the values of an image that cannot be right for their fields, each with the index of its entry.
+///
+/// # Errors
+///
+/// The image is malformed.
+pub fn implausible(schema: &Schema, input: impl Read) -> Result<Vec<(u64, Implausible)>> {
+    let mut reader = ImageReader::new(schema, input)?;
+    let mut found = Vec::new();
+    let mut index = 0;
+    let layout = reader.layout().clone();
+    let (head, entries) = (
+        layout.head.as_ref().map(Plausible::new).transpose()?,
+        Plausible::new(&layout.entry)?,
+    );
+    while let Some(entry) = reader.read_entry()? {
+        let plausible = match &head {
+            Some(head) if index == 0 => head,
+            _ => &entries,
+        };
+        let wrong = plausible.implausible(&entry.message).into_iter();
+        found.extend(wrong.take(WARNINGS).map(|wrong| (index, wrong)));
+        if found.len() >= WARNINGS {
+            break;
+        }
+        index += 1;
+    }
+    Ok(found)
 }
 
 /// The values that a path leads to, as pretty JSON has them, each with its path.

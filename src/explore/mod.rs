@@ -37,7 +37,7 @@ pub use rss::{ResidentRun, RunArea, TaskResident};
 pub use signals::{Handler, PendingSignal, TaskSignals, ThreadSignals};
 pub use sockets::{Peer, Socket, TaskSockets};
 pub use tasks::{Task, TaskState};
-pub(crate) use tasks::{task_id, thread_ids};
+pub(crate) use tasks::{raw_thread_ids, task_id};
 pub(crate) use threads::is_compat;
 pub use threads::{TaskThreads, Thread};
 pub use timers::{IntervalTimer, PosixTimer, TaskTimers};
@@ -68,7 +68,7 @@ use files::FileTable;
 /// ```
 pub struct Explorer<'c> {
     checkpoint: &'c Checkpoint,
-    only: Option<u32>,
+    only: Vec<u32>,
     memories: Memories<'c>,
     tasks: OnceCell<Vec<Task>>,
     files: OnceCell<FileTable>,
@@ -83,7 +83,7 @@ impl<'c> Explorer<'c> {
     pub fn new(checkpoint: &'c Checkpoint) -> Self {
         Explorer {
             checkpoint,
-            only: None,
+            only: Vec::new(),
             memories: Memories::new(checkpoint),
             tasks: OnceCell::new(),
             files: OnceCell::new(),
@@ -93,10 +93,10 @@ impl<'c> Explorer<'c> {
         }
     }
 
-    /// Asks only about this task and those below it in the tree.
+    /// Asks only about this task and those below it in the tree; called again, about several.
     #[must_use]
     pub fn subtree(mut self, pid: u32) -> Self {
-        self.only = Some(pid);
+        self.only.push(pid);
         self.tasks = OnceCell::new();
         self
     }

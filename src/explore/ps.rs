@@ -92,7 +92,7 @@ impl Explorer<'_> {
                     .into_iter()
                     .for_each(|c| c.push(at)),
                 _ => {
-                    if task.ppid != 0 && self.only != Some(task.pid) {
+                    if task.ppid != 0 && !self.only.contains(&task.pid) {
                         let what =
                             format!("the parent {} of task {} is missing", task.ppid, task.pid);
                         self.gap("pstree.img", what);

@@ -196,7 +196,7 @@ impl Explorer<'_> {
                 });
             }
         }
-        if self.only.is_some() {
+        if !self.only.is_empty() {
             // Who has the other end need not be below the task that is asked about. What is missing of
             // the others is no gap in the answer about it.
             holders = Explorer::new(self.checkpoint).unix_holders(files)?;
@@ -264,9 +264,11 @@ impl Explorer<'_> {
             && let Some(ino) = inet.common.ino
             && inet.destination_port != 0
         {
-            // The queues of a listening or closed socket are empty, and have no image.
+            // The queues of a listening or closed socket are empty, and have no image; with `--tcp-close`
+            // CRIU writes none (`criu/sk-tcp.c`).
             let image = format!("tcp-stream-{ino:x}.img");
-            let stream = if matches!(inet.state, ESTABLISHED | FIN_WAIT1..=FIN_WAIT2 | CLOSE_WAIT) {
+            let has_queues = matches!(inet.state, ESTABLISHED | FIN_WAIT1..=FIN_WAIT2 | CLOSE_WAIT);
+            let stream = if has_queues && !self.is_tcp_closed() {
                 self.needed(&image, "the queues of a connection are unknown")
             } else {
                 self.first(&image)
@@ -276,6 +278,14 @@ impl Explorer<'_> {
             socket.send_queue = stream.and_then(|stream| stream.number("outq_len"));
         }
         socket
+    }
+}
+
+impl Explorer<'_> {
+    /// Returns true if the dump closed connections.
+    fn is_tcp_closed(&self) -> bool {
+        let inventory = self.first("inventory.img");
+        inventory.is_some_and(|inventory| inventory.record().is("tcp_close"))
     }
 }
 

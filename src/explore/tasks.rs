@@ -172,11 +172,16 @@ impl Explorer<'_> {
             let error = Error::new(ErrorKind::NotACheckpoint(what));
             return Err(error.in_file(self.checkpoint.name()));
         }
-        if let Some(pid) = self.only {
-            tasks = subtree(tasks, pid).ok_or_else(|| {
-                let what = format!("no task {pid} is in this checkpoint");
-                Error::new(ErrorKind::Value(what)).in_file(self.checkpoint.name())
-            })?;
+        if let Some(pid) = self
+            .only
+            .iter()
+            .find(|pid| !tasks.iter().any(|task| task.pid == **pid))
+        {
+            let what = format!("no task {pid} is in this checkpoint");
+            return Err(Error::new(ErrorKind::Value(what)).in_file(self.checkpoint.name()));
+        }
+        if !self.only.is_empty() {
+            tasks = subtrees(tasks, &self.only);
         }
         for task in &mut tasks {
             self.read_core(task);
@@ -225,6 +230,10 @@ impl Explorer<'_> {
             .and_then(|tc| tc.text("comm"))
             .or_else(|| thread.and_then(|thread| thread.text("comm")));
         task.state = tc.and_then(|tc| tc.word("task_state")).map(TaskState::from);
+        // The thread ids of a task that has ended are not what they seem: see `raw_thread_ids`.
+        if !task.has_resources() {
+            task.threads = vec![task.pid];
+        }
         if tc.is_none() {
             self.gap(&image, "no tc: the name and state of the task are unknown");
         }
@@ -252,16 +261,23 @@ pub(crate) fn task_id(record: Record<'_>, name: &str) -> Option<u32> {
         .or_else(|| record.words(&format!("ns_{name}")).first().copied())
 }
 
-pub(crate) fn thread_ids(record: Record<'_>, pid: u32) -> Vec<u32> {
-    let mut threads = record.words("threads");
-    if threads.is_empty() {
-        // One list of ids for each thread.
-        let nested = record
-            .records("ns_tid")
-            .filter_map(|list| list.words("tid").first().copied());
-        threads = nested.collect();
+/// Returns the thread ids of an entry of `pstree.img` as they stand there. Of a task that has ended, the
+/// first was never written by CRIU (`criu/pstree.c`, `dump_pstree`): it may be any number.
+pub(crate) fn raw_thread_ids(record: Record<'_>) -> Vec<u32> {
+    let threads = record.words("threads");
+    if !threads.is_empty() {
+        return threads;
     }
-    // A task that has ended has a thread 0 in the image.
+    // One list of ids for each thread.
+    let nested = record.records("ns_tid");
+    nested
+        .filter_map(|list| list.words("tid").first().copied())
+        .collect()
+}
+
+/// Returns the threads of a task that lives: those of the image, at least itself.
+fn thread_ids(record: Record<'_>, pid: u32) -> Vec<u32> {
+    let mut threads = raw_thread_ids(record);
     threads.retain(|tid| *tid != 0);
     if threads.is_empty() {
         threads.push(pid);
@@ -269,22 +285,21 @@ pub(crate) fn thread_ids(record: Record<'_>, pid: u32) -> Vec<u32> {
     threads
 }
 
-/// A task and all below it, in the order that they were in.
-fn subtree(tasks: Vec<Task>, pid: u32) -> Option<Vec<Task>> {
+/// Returns the tasks and all below them, in the order that they were in.
+fn subtrees(tasks: Vec<Task>, pids: &[u32]) -> Vec<Task> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for task in &tasks {
         children.entry(task.ppid).or_default().push(task.pid);
     }
     let mut wanted = HashSet::new();
-    let mut todo = vec![pid];
+    let mut todo = pids.to_vec();
     while let Some(pid) = todo.pop() {
         if wanted.insert(pid) {
             todo.extend(children.get(&pid).into_iter().flatten());
         }
     }
-    let found: Vec<Task> = tasks
+    tasks
         .into_iter()
         .filter(|task| wanted.contains(&task.pid))
-        .collect();
-    found.iter().any(|task| task.pid == pid).then_some(found)
+        .collect()
 }

@@ -1,10 +1,12 @@
 //! One entry of an image.
 
+use std::collections::BTreeSet;
+
 use prost_reflect::DynamicMessage;
 
 use super::payload::Payload;
 use crate::error::Result;
-use crate::message::{self, Record};
+use crate::message::{self, Record, UnknownPath};
 use crate::schema::MessageType;
 
 /// One entry of an image: a message, and its payload where the kind has one.
@@ -102,9 +104,24 @@ impl Entry {
         message::missing_fields(&self.ty, &self.message)
     }
 
-    /// The numbers of fields that the schema lacks, each with the way to it, such as `tc.99`.
-    pub(crate) fn unknown_fields(&self) -> Result<Vec<String>> {
+    /// Returns the fields that the schema lacks, or has with another wire type.
+    pub(crate) fn unknown_fields(&self) -> Result<BTreeSet<UnknownPath>> {
         message::unknown_paths(&self.ty, &self.message)
+    }
+
+    /// Returns true if the entry, as it was read, is what writing it anew would give: fields in the order
+    /// of their numbers, lengths and numbers in the fewest bytes, zeros as padding. Entries that were not
+    /// read, or were changed since, are.
+    ///
+    /// # Errors
+    ///
+    /// The bytes of the message can't be read.
+    pub(crate) fn is_canonical(&self) -> Result<bool> {
+        let message = match &self.raw {
+            Some(raw) => message::canonical(&self.ty, raw)?.canonical,
+            None => true,
+        };
+        Ok(message && self.raw_payload.is_none())
     }
 
     /// The bytes of the message, without its size in front.

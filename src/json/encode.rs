@@ -254,6 +254,7 @@ impl<W: Write> Job<'_, W> {
         let ty = layout.entry_type(index).clone();
         let (value, spooled) = text.value(Some(&rule))?;
         let mut reading = Reading::new(options.dialect, options.lenient);
+        reading.written = options.written;
         reading.spare = self.spare.take();
         let mut extras = EntryExtras::new(&layout, spooled.is_some());
         let mut input = serde_json::Deserializer::from_slice(value.text());

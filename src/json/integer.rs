@@ -67,10 +67,52 @@ fn hex(value: i128) -> String {
     text
 }
 
-/// The value of a string in any of its forms: a number, or what the hint allows. `lenient` takes
-/// numbers as Python's `int(text, 0)` does.
-pub(super) fn parse(text: &str, hint: &IntegerHint, lenient: bool) -> Result<i128, String> {
-    let number = if lenient { python_number } else { number };
+/// The forms of numbers that are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// Decimal and hexadecimal ones.
+    Plain,
+    /// Octal and binary ones too, by their prefixes: what people write.
+    Written,
+    /// Those of Python's `int(text, 0)`.
+    Python,
+}
+
+impl Numbers {
+    fn read(self, text: &str) -> Option<i128> {
+        match self {
+            Numbers::Plain => number(text),
+            Numbers::Written => number(text).or_else(|| prefixed(text)),
+            Numbers::Python => python_number(text),
+        }
+    }
+
+    /// Says that a text is no number, and what was perhaps meant.
+    fn refuse(self, text: &str) -> String {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let plain = digits.trim_start_matches('0');
+        let is_padded = plain.len() < digits.len()
+            && !digits.is_empty()
+            && digits.bytes().all(|b| b.is_ascii_digit());
+        if !is_padded {
+            return format!("`{text}` is not an integer");
+        }
+        let decimal = if plain.is_empty() { "0" } else { plain };
+        match (u64::from_str_radix(digits, 8), self) {
+            (Ok(octal), Numbers::Plain) => format!(
+                "`{text}` has a leading zero: {octal} is the octal number, {decimal} the decimal one"
+            ),
+            (Ok(_), _) => format!(
+                "`{text}` has a leading zero: 0o{decimal} is the octal number, {decimal} the decimal one"
+            ),
+            (Err(_), _) => format!("`{text}` has a leading zero: {decimal} has none"),
+        }
+    }
+}
+
+/// The value of a string in any of its forms: a number, or what the hint allows.
+pub(super) fn parse(text: &str, hint: &IntegerHint, numbers: Numbers) -> Result<i128, String> {
+    let number = |text: &str| numbers.read(text);
     match hint {
         IntegerHint::Device if text.contains(':') => {
             let (major, minor) = device(text)?;
@@ -107,7 +149,7 @@ pub(super) fn parse(text: &str, hint: &IntegerHint, lenient: bool) -> Result<i12
             None => number(text)
                 .ok_or_else(|| unknown("name", text, table.iter().map(|(_, name)| name))),
         },
-        _ => number(text).ok_or_else(|| format!("`{text}` is not an integer")),
+        _ => number(text).ok_or_else(|| numbers.refuse(text)),
     }
 }
 
@@ -135,15 +177,23 @@ fn python_number(text: &str) -> Option<i128> {
         Some(digits) => (1, digits),
         None => (1, text.as_str()),
     };
-    let radix = [("0o", 8), ("0b", 2)];
-    let magnitude = radix
-        .iter()
-        .find_map(|(prefix, radix)| Some((digits.strip_prefix(prefix)?, *radix)))
-        .map_or_else(
-            || number(digits),
-            |(digits, radix)| u64::from_str_radix(digits, radix).ok().map(i128::from),
-        )?;
+    let magnitude = prefixed(digits).or_else(|| number(digits))?;
     Some(sign * magnitude)
+}
+
+/// An octal or binary number by its prefix: `0o22`, `0b11`.
+fn prefixed(text: &str) -> Option<i128> {
+    let (sign, text) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text),
+    };
+    let radix = [("0o", 8), ("0b", 2)];
+    let (digits, radix) = radix
+        .iter()
+        .find_map(|(prefix, radix)| Some((text.strip_prefix(prefix)?, *radix)))?;
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    let magnitude = u64::from_str_radix(digits, radix).ok().filter(|_| plain)?;
+    Some(sign * i128::from(magnitude))
 }
 
 /// A decimal or `0x` number, with or without a sign. No zeros in front of a decimal one: C takes
@@ -183,7 +233,7 @@ mod tests {
 
     fn both(value: i128, text: &str, hint: &IntegerHint) {
         assert_eq!(pretty(value, hint).as_deref(), Some(text));
-        assert_eq!(parse(text, hint, false), Ok(value));
+        assert_eq!(parse(text, hint, Numbers::Plain), Ok(value));
     }
 
     #[test]
@@ -201,7 +251,7 @@ mod tests {
         let family = IntegerHint::Dict(names.dictionary("sk", "family").cloned());
         both(10, "INET6", &family);
         assert_eq!(pretty(99, &family), None);
-        assert_eq!(parse("99", &family, false), Ok(99));
+        assert_eq!(parse("99", &family, Numbers::Plain), Ok(99));
     }
 
     #[test]
@@ -215,16 +265,42 @@ mod tests {
             ("1_000", 1000),
             ("-0x10", -16),
         ] {
-            assert_eq!(parse(text, &IntegerHint::None, true), Ok(value), "{text}");
+            assert_eq!(
+                parse(text, &IntegerHint::None, Numbers::Python),
+                Ok(value),
+                "{text}"
+            );
         }
-        assert!(parse("017", &IntegerHint::None, true).is_err());
+        assert!(parse("017", &IntegerHint::None, Numbers::Python).is_err());
         let names = Names::bundled().unwrap();
         let prot = IntegerHint::Flags(names.flags("mmap.prot").cloned());
         for text in [" ", "|", "PROT_READ |"] {
-            assert!(parse(text, &prot, false).is_err(), "{text}");
+            assert!(parse(text, &prot, Numbers::Plain).is_err(), "{text}");
         }
         let status = IntegerHint::Flags(names.flags("mmap.status").cloned());
-        assert_eq!(parse("VMA_AREA_NONE", &status, false), Ok(0));
+        assert_eq!(parse("VMA_AREA_NONE", &status, Numbers::Plain), Ok(0));
+    }
+
+    #[test]
+    fn octal_and_binary_numbers_are_taken_where_people_write_them() {
+        let written = |text: &str| parse(text, &IntegerHint::None, Numbers::Written);
+        assert_eq!(written("0o22"), Ok(18));
+        assert_eq!(written("-0b101"), Ok(-5));
+        assert_eq!(
+            written("0100755").unwrap_err(),
+            "`0100755` has a leading zero: 0o100755 is the octal number, 100755 the decimal one"
+        );
+        assert_eq!(
+            written("08").unwrap_err(),
+            "`08` has a leading zero: 8 has none"
+        );
+        for text in ["0o", "0o8", "0b2", "0o-1", "0o_1"] {
+            assert!(written(text).is_err(), "{text}");
+        }
+        assert_eq!(
+            parse("022", &IntegerHint::None, Numbers::Plain).unwrap_err(),
+            "`022` has a leading zero: 18 is the octal number, 22 the decimal one"
+        );
     }
 
     #[test]
@@ -232,7 +308,7 @@ mod tests {
         let names = Names::bundled().unwrap();
         let prot = IntegerHint::Flags(names.flags("mmap.prot").cloned());
         assert_eq!(
-            parse("PROT_READ | PROT_EXE", &prot, false).unwrap_err(),
+            parse("PROT_READ | PROT_EXE", &prot, Numbers::Plain).unwrap_err(),
             "unknown flag `PROT_EXE`: did you mean `PROT_EXEC`?"
         );
         for text in [
@@ -248,7 +324,10 @@ mod tests {
             "017",
             "0o17",
         ] {
-            assert!(parse(text, &IntegerHint::None, false).is_err(), "{text}");
+            assert!(
+                parse(text, &IntegerHint::None, Numbers::Plain).is_err(),
+                "{text}"
+            );
         }
     }
 }

@@ -18,6 +18,7 @@ mod float;
 mod integer;
 mod large;
 mod lines;
+mod octal;
 mod options;
 mod out;
 mod path;
@@ -37,6 +38,7 @@ pub use options::{DecodeOptions, Dialect, EncodeOptions};
 pub use recode::{Recoded, recode};
 
 pub(crate) use address::ip_address;
+pub(crate) use octal::with_octal;
 pub(crate) use path::{entry_value, json_value, read_text};
 
 /// The name of a unix socket as JSON has it: quoted-printable text, which is ASCII.

@@ -64,6 +64,8 @@ pub struct EncodeOptions {
     /// Take what upstream's crit takes: keys that no field has, required fields that are missing,
     /// payloads that don't fit the fields that give their size.
     pub lenient: bool,
+    /// Take octal and binary numbers in strings, such as `"0o22"`, as people write them.
+    pub written: bool,
     /// Whose JSON it is.
     pub dialect: Dialect,
 }
@@ -73,6 +75,13 @@ impl EncodeOptions {
     #[must_use]
     pub fn lenient(mut self, yes: bool) -> Self {
         self.lenient = yes;
+        self
+    }
+
+    /// Takes octal and binary numbers in strings.
+    #[must_use]
+    pub fn written(mut self, yes: bool) -> Self {
+        self.written = yes;
         self
     }
 

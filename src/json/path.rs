@@ -117,6 +117,7 @@ fn read_value(
     value: serde_json::Value,
 ) -> Result<Value> {
     let mut reading = Reading::new(Dialect::Criu, false);
+    reading.written = true;
     let seed = FieldSeed {
         reading: &mut reading,
         types,
@@ -185,6 +186,8 @@ pub(crate) fn read_text(types: &Types, field: &Field, text: &str, element: bool)
             (FieldKind::String | FieldKind::Bytes, _) => Json::from(text),
             (FieldKind::Bool, "true" | "1") => Json::from(true),
             (FieldKind::Bool, "false" | "0") => Json::from(false),
+            // Which number one with a leading zero is, the reader of numbers says.
+            _ if text.trim_start_matches('-').starts_with('0') => Json::from(text),
             _ => match (text.parse::<i64>(), text.parse::<u64>()) {
                 (Ok(number), _) => Json::from(number),
                 (_, Ok(number)) => Json::from(number),

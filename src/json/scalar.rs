@@ -2,8 +2,9 @@
 
 use prost_reflect::Value;
 
+use super::integer::{self, Numbers};
 use super::options::Dialect;
-use super::{address, base64, float, integer, quopri};
+use super::{address, base64, float, quopri};
 use crate::error::nearest;
 use crate::schema::{EnumType, Field, FieldKind};
 
@@ -55,13 +56,15 @@ impl Json<'_> {
     }
 }
 
-/// The value of a field (of one element, when it is repeated). An IP address gives a list.
+/// The value of a field (of one element, when it is repeated). An IP address gives a list. Python's numbers
+/// come with what else upstream's crit takes.
 pub(super) fn read(
     json: &Json<'_>,
     field: &Field,
     dialect: Dialect,
-    lenient: bool,
+    numbers: Numbers,
 ) -> Result<Value, Refused> {
+    let lenient = numbers == Numbers::Python;
     let refuse = || {
         let wanted = expected(&field.kind);
         Refused::from(format!("expected {wanted}, found {}", json.describe()))
@@ -120,7 +123,7 @@ pub(super) fn read(
                     .map(|words| Value::List(words.into_iter().map(Value::U32).collect()))
                     .ok_or_else(|| format!("`{text}` is not an IP address").into())
             }
-            Json::Text(text) => fit(kind, integer::parse(text, &field.hints.integer, lenient)?),
+            Json::Text(text) => fit(kind, integer::parse(text, &field.hints.integer, numbers)?),
             Json::Bool(v) if lenient => fit(kind, i128::from(*v)),
             // JSON's -0 comes as a float.
             Json::Float(v) if *v == 0.0 && v.is_sign_negative() => fit(kind, 0),

@@ -28,6 +28,8 @@ pub struct Area {
     pub flags: u32,
     /// CRIU's own bits: see [`status`].
     pub status: u32,
+    /// The advice of `madvise` that holds for it: bit N for the advice N.
+    pub advice: u64,
 }
 
 /// The bits of [`Area::status`], as CRIU's `criu/include/image.h` has them.
@@ -139,7 +141,9 @@ pub struct AddressSpace {
 }
 
 /// The fields of an area that are read.
-const FIELDS: [&str; 7] = ["start", "end", "pgoff", "shmid", "prot", "flags", "status"];
+const FIELDS: [&str; 8] = [
+    "start", "end", "pgoff", "shmid", "prot", "flags", "status", "madv",
+];
 
 /// What is read of an address space besides them.
 const BESIDE: [&str; 6] = [
@@ -152,7 +156,7 @@ const BESIDE: [&str; 6] = [
 ];
 
 /// Where they stand: looked up once, not for each of 100,000 areas.
-struct Columns([Option<usize>; 7]);
+struct Columns([Option<usize>; 8]);
 
 impl Columns {
     fn of(record: Record<'_>) -> Self {
@@ -160,7 +164,7 @@ impl Columns {
     }
 
     fn area(&self, record: Record<'_>) -> Result<Area> {
-        let [start, end, pgoff, shmid, prot, flags, status] =
+        let [start, end, pgoff, shmid, prot, flags, status, advice] =
             self.0.map(|column| record.number_at(column));
         let (Some(start), Some(end)) = (start, end) else {
             let what = "an area without a start or an end".to_owned();
@@ -175,6 +179,7 @@ impl Columns {
             prot: word(prot),
             flags: word(flags),
             status: word(status),
+            advice: advice.unwrap_or(0),
         })
     }
 }

@@ -81,6 +81,33 @@ impl Pagemap {
     ///
     /// The image is malformed.
     pub fn read(checkpoint: &Checkpoint, name: &str) -> Result<Option<Self>> {
+        Self::read_with(checkpoint, name, &mut |unknown| Err(unknown))
+    }
+
+    /// Reads the pagemap as CRIU does, which takes no notice of fields and flags that it does not know;
+    /// returns the first of them as an error beside it.
+    ///
+    /// # Errors
+    ///
+    /// The image is malformed.
+    pub(crate) fn read_known(
+        checkpoint: &Checkpoint,
+        name: &str,
+    ) -> Result<Option<(Self, Option<Error>)>> {
+        let mut first = None;
+        let pagemap = Self::read_with(checkpoint, name, &mut |unknown| {
+            first.get_or_insert(unknown);
+            Ok(())
+        })?;
+        Ok(pagemap.map(|pagemap| (pagemap, first)))
+    }
+
+    /// Reads the pagemap; `unknown` is asked whether to go on at a field or flag whose meaning is unknown.
+    fn read_with(
+        checkpoint: &Checkpoint,
+        name: &str,
+        unknown: &mut dyn FnMut(Error) -> Result<()>,
+    ) -> Result<Option<Self>> {
         let mut pagemap = Pagemap {
             pages_id: 0,
             runs: Vec::new(),
@@ -95,9 +122,9 @@ impl Pagemap {
                 error.in_file(checkpoint.label(name))
             };
             if let Some(field) = record.skipped() {
-                return Err(refused(format!(
-                    "it has the field {field}, and what that makes of the pages is not known"
-                )));
+                unknown(refused(format!(
+                    "it has the field {field}, whose effect on the pages is unknown"
+                )))?;
             }
             if index == 1 {
                 pagemap.pages_id = record.word("pages_id").unwrap_or(0);
@@ -114,9 +141,9 @@ impl Pagemap {
                 return Err(Error::new(ErrorKind::Limit(what)).in_file(checkpoint.label(name)));
             }
             if flags & !(PE_PARENT | PE_LAZY | PE_PRESENT) != 0 {
-                return Err(refused(format!(
-                    "it has the flags 0x{flags:x}, and what they make of the pages is not known"
-                )));
+                unknown(refused(format!(
+                    "it has the flags 0x{flags:x}, whose effect on the pages is unknown"
+                )))?;
             }
             let held = if flags & PE_PARENT != 0 {
                 Held::InParent

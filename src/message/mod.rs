@@ -25,7 +25,7 @@ pub(crate) use places::Places;
 pub(crate) use record::{Record, present};
 pub(crate) use selection::Selection;
 pub(crate) use sift::{Sift, decode_sifting};
-pub(crate) use unknown::{Unknown, UnknownValue, unknown_fields, unknown_paths};
+pub(crate) use unknown::{Unknown, UnknownPath, UnknownValue, unknown_fields, unknown_paths};
 
 use prost_reflect::DynamicMessage;
 

@@ -75,11 +75,23 @@ pub(crate) fn unknown_fields(message: &DynamicMessage) -> Result<Vec<Unknown>> {
     Ok(found)
 }
 
-/// The numbers of the unknown fields of a message and of those inside it, each once, with the way to it.
-pub(crate) fn unknown_paths(ty: &MessageType, message: &DynamicMessage) -> Result<Vec<String>> {
+/// A field that the schema lacks, or has with another wire type.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct UnknownPath {
+    /// The path of the message, then the number, such as `tc.99`.
+    pub(crate) path: String,
+    /// The name of the field of this number, whose wire type is another.
+    pub(crate) contradicts: Option<String>,
+}
+
+/// Returns the unknown fields of a message and of the messages inside it, each once.
+pub(crate) fn unknown_paths(
+    ty: &MessageType,
+    message: &DynamicMessage,
+) -> Result<BTreeSet<UnknownPath>> {
     let mut found = BTreeSet::new();
     collect(&ty.types, ty.shape(), message, "", &mut found)?;
-    Ok(found.into_iter().collect())
+    Ok(found)
 }
 
 fn collect(
@@ -87,10 +99,14 @@ fn collect(
     shape: &Shape,
     message: &DynamicMessage,
     prefix: &str,
-    found: &mut BTreeSet<String>,
+    found: &mut BTreeSet<UnknownPath>,
 ) -> Result<()> {
     for unknown in unknown_fields(message)? {
-        found.insert(format!("{prefix}{}", unknown.number));
+        let field = shape.field(unknown.number);
+        found.insert(UnknownPath {
+            path: format!("{prefix}{}", unknown.number),
+            contradicts: field.map(|field| field.name.to_string()),
+        });
     }
     for field in &shape.fields {
         let (FieldKind::Message(index) | FieldKind::Group(index)) = &field.kind else {

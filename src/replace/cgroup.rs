@@ -204,11 +204,7 @@ impl Walk<'_> {
         before: impl Into<serde_json::Value>,
         after: impl Into<serde_json::Value>,
     ) {
-        self.changed.push(Changed {
-            path,
-            before: before.into(),
-            after: after.into(),
-        });
+        self.changed.push(Changed::new(path, before, after));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::places::Meaning;
+use crate::descriptor::Meaning;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Something that is replaced wherever a checkpoint has it.
@@ -149,12 +149,15 @@ impl Replacement {
     pub(super) fn is_about(&self, meaning: Meaning) -> bool {
         match self {
             Replacement::Address { .. } => meaning == Meaning::Address,
-            Replacement::Path { .. } => matches!(meaning, Meaning::Path | Meaning::PathList),
+            Replacement::Path { .. } => matches!(
+                meaning,
+                Meaning::Path | Meaning::MountOptions | Meaning::Mount
+            ),
             Replacement::Hostname { .. } => meaning == Meaning::Hostname,
             Replacement::Comm { .. } => meaning == Meaning::Comm,
             Replacement::Cgroup { .. } => meaning == Meaning::Cgroup,
-            Replacement::Uid { .. } => meaning == Meaning::Uid,
-            Replacement::Gid { .. } => meaning == Meaning::Gid,
+            Replacement::Uid { .. } => matches!(meaning, Meaning::Uid | Meaning::MountOptions),
+            Replacement::Gid { .. } => matches!(meaning, Meaning::Gid | Meaning::MountOptions),
         }
     }
 
@@ -171,9 +174,11 @@ impl Replacement {
     /// A text that changes.
     pub(super) fn text(&self, meaning: Meaning, text: &[u8]) -> Option<Vec<u8>> {
         match self {
-            Replacement::Path { old, new } if meaning == Meaning::PathList => {
+            Replacement::Path { old, new } if meaning == Meaning::MountOptions => {
                 path_list(text, old, new)
             }
+            Replacement::Uid { old, new } => owner(text, "uid", *old, *new),
+            Replacement::Gid { old, new } => owner(text, "gid", *old, *new),
             Replacement::Path { old, new } => path(text, old, new),
             Replacement::Hostname { old, new } => {
                 let is_it = old.as_ref().is_none_or(|old| old.as_bytes() == text);
@@ -235,6 +240,29 @@ pub(super) fn path(text: &[u8], old: &str, new: &str) -> Option<Vec<u8>> {
     })
 }
 
+/// Returns true if a path is another, or below it.
+pub(super) fn is_below(path: &[u8], above: &[u8]) -> bool {
+    let above = above.strip_suffix(b"/").unwrap_or(above);
+    let rest = path.strip_prefix(above);
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+}
+
+/// The owner among the options of a mount, such as `uid=1000` of a tmpfs.
+fn owner(text: &[u8], name: &str, old: u32, new: u32) -> Option<Vec<u8>> {
+    let before = format!("{name}={old}");
+    let mut changed = false;
+    let options = text.split(|byte| *byte == b',').map(|option| {
+        let is_it = option == before.as_bytes();
+        changed |= is_it;
+        match is_it {
+            true => format!("{name}={new}").into_bytes(),
+            false => option.to_vec(),
+        }
+    });
+    let options: Vec<Vec<u8>> = options.collect();
+    changed.then(|| options.join(&b','))
+}
+
 /// The same for each part between `,`, `:` and `=`.
 fn path_list(text: &[u8], old: &str, new: &str) -> Option<Vec<u8>> {
     let mut replaced = Vec::with_capacity(text.len());
@@ -286,6 +314,16 @@ mod tests {
             b"rw,lowerdir=/new/1:/new/2,upperdir=/older,mode=755"
         );
         assert_eq!(path_list(b"rw", "/old", "/new"), None);
+    }
+
+    #[test]
+    fn the_owner_among_the_options_of_a_mount_is_replaced() {
+        let options = b"size=4k,uid=1000,gid=1000,fuid=1000";
+        assert_eq!(
+            owner(options, "uid", 1000, 2000).unwrap(),
+            b"size=4k,uid=2000,gid=1000,fuid=1000"
+        );
+        assert_eq!(owner(options, "gid", 10, 20), None);
     }
 
     #[test]

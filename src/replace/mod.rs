@@ -4,32 +4,54 @@
 mod cgroup;
 mod change;
 mod mentions;
-mod places;
+mod mounts;
+mod tarball;
 
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{Read, Write};
+use std::sync::Arc;
 
 use prost_reflect::{DynamicMessage, Value};
 
 pub use change::Replacement;
 pub use mentions::{Mention, mentions};
+pub use mounts::Mounts;
+pub use tarball::Tarball;
 
-use crate::edit::Changed;
+use crate::descriptor::{FieldMeanings, Meaning};
+use crate::edit::{Changed, meaning, reach};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{ImageReader, ImageWriter};
+use crate::image::{Entry, ImageReader, ImageWriter};
 use crate::json::json_value;
+use crate::limits::{EXPLORED_ENTRIES, WARNINGS};
 use crate::message::present;
 use crate::schema::{Field, MessageType, Schema, Shape, Types};
-use places::{Meaning, Places, reach};
+use mounts::Roots;
 
 /// Replaces in one image after the other, and counts.
 #[derive(Debug)]
 pub struct Replacer {
-    places: &'static Places,
+    meanings: &'static FieldMeanings,
     replacements: Vec<Replacement>,
     /// How often each was found.
     found: Vec<u64>,
     /// How often what each makes was there already.
     done: Vec<u64>,
+    /// The new roots of the mounts of the image at hand.
+    roots: Roots,
+    /// The mounts of the checkpoint, with their new roots by namespace.
+    mounts: Arc<Mounts>,
+    new_roots: Vec<Roots>,
+}
+
+/// What was replaced in an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replaced {
+    /// The fields that changed.
+    pub changed: Vec<Changed>,
+    /// Fields that the schema does not know, as paths of numbers: they were not searched.
+    pub unknown: BTreeSet<String>,
 }
 
 impl Replacer {
@@ -45,11 +67,26 @@ impl Replacer {
         // Of a path and one above it, the one goes before the other, whatever the order.
         replacements.sort_by_key(|replacement| std::cmp::Reverse(replacement.precision()));
         Ok(Replacer {
-            places: Places::bundled()?,
+            meanings: FieldMeanings::bundled()?,
+            roots: Roots::new(),
+            mounts: Arc::default(),
+            new_roots: Vec::new(),
             found: vec![0; replacements.len()],
             done: vec![0; replacements.len()],
             replacements,
         })
+    }
+
+    /// Takes the mounts of the checkpoint into account: a file that is open by a bind mount is found by
+    /// the path that its directory has on another mount.
+    ///
+    /// # Errors
+    ///
+    /// The source of a bind mount would move to another mount.
+    pub fn with_mounts(mut self, mounts: Arc<Mounts>) -> Result<Self> {
+        self.new_roots = mounts.roots(&|path: &[u8]| self.renamed(path))?;
+        self.mounts = mounts;
+        Ok(self)
     }
 
     /// What was not found, and whether what it makes is there already: a run before this one may have
@@ -73,23 +110,32 @@ impl Replacer {
         Ok(types.any(|ty| self.reach(ty).get(ty.index) == Some(&true)))
     }
 
+    /// Returns true if the tarball of a tmpfs may have any of it: names and owners of files.
+    #[must_use]
+    pub fn concerns_tarballs(&self) -> bool {
+        let meanings = [Meaning::Path, Meaning::Uid, Meaning::Gid];
+        let mut replacements = self.replacements.iter();
+        replacements.any(|replacement| meanings.iter().any(|m| replacement.is_about(*m)))
+    }
+
     fn reach(&self, ty: &MessageType) -> Vec<bool> {
         let all = [
             Meaning::Path,
-            Meaning::PathList,
+            Meaning::MountOptions,
             Meaning::Address,
             Meaning::Hostname,
             Meaning::Comm,
             Meaning::Uid,
             Meaning::Gid,
             Meaning::Cgroup,
+            Meaning::Mount,
         ];
         let is_wanted = |meaning: &Meaning| self.replacements.iter().any(|r| r.is_about(*meaning));
         let wanted: Vec<Meaning> = all.into_iter().filter(is_wanted).collect();
-        reach(self.places, &ty.types, &wanted)
+        reach(self.meanings, &ty.types, &wanted)
     }
 
-    /// Copies an image with everything replaced; what changed.
+    /// Copies an image with everything replaced, and returns what changed.
     ///
     /// ```
     /// # fn main() -> Result<(), criu_images::Error> {
@@ -99,8 +145,8 @@ impl Replacer {
     /// let path = Replacement::Path { old: "/dev".to_owned(), new: "/elsewhere".to_owned() };
     /// let mut out = Vec::new();
     /// let mut replacer = Replacer::new(vec![path])?;
-    /// let changed = replacer.apply(&Schema::bundled()?, "files.img", image, &mut out)?;
-    /// assert_eq!(changed[0].after, "/elsewhere/null");
+    /// let replaced = replacer.apply(&Schema::bundled()?, "files.img", image, &mut out)?;
+    /// assert_eq!(replaced.changed[0].after, "/elsewhere/null");
     /// # Ok(())
     /// # }
     /// ```
@@ -114,13 +160,21 @@ impl Replacer {
         name: &str,
         input: impl Read,
         output: impl Write,
-    ) -> Result<Vec<Changed>> {
+    ) -> Result<Replaced> {
         let mut reader = ImageReader::named(schema, input, name)?;
         let mut writer = ImageWriter::new(schema, reader.kind(), reader.head(), output)?;
-        let mut changed = Vec::new();
+        let mut replaced = Replaced::default();
         let mut reaches: Option<(MessageType, Vec<bool>)> = None;
         let mut index = 0u64;
-        while let Some(mut entry) = reader.read_entry()? {
+        let mut ahead = self.read_mounts(&mut reader)?;
+        loop {
+            let next = match ahead.pop_front() {
+                Some(entry) => Some(entry),
+                None => reader.read_entry()?,
+            };
+            let Some(mut entry) = next else {
+                break;
+            };
             let ty = entry.ty.clone();
             // The head of an image is of another type than its entries.
             let reaches = match &reaches {
@@ -128,8 +182,13 @@ impl Replacer {
                 _ => &reaches.insert((ty.clone(), self.reach(&ty))).1,
             };
             if reaches.get(ty.index) == Some(&true) {
+                if replaced.unknown.len() < WARNINGS {
+                    let unknown = entry.unknown_fields()?.into_iter();
+                    replaced.unknown.extend(unknown.map(|field| field.path));
+                }
                 let mut walk = Walk {
                     replacer: self,
+                    index,
                     types: &ty.types,
                     reaches,
                     changed: Vec::new(),
@@ -140,7 +199,7 @@ impl Replacer {
                 walk.message(ty.shape(), &mut message, &way)
                     .map_err(|error| error.in_entry(index))?;
                 if !walk.changed.is_empty() {
-                    changed.append(&mut walk.changed);
+                    replaced.changed.append(&mut walk.changed);
                     *entry.message_mut() = message;
                 }
             }
@@ -148,13 +207,53 @@ impl Replacer {
             index += 1;
         }
         writer.finish()?;
-        Ok(changed)
+        Ok(replaced)
+    }
+
+    /// Returns the other path of one that is replaced, with the number of the replacement.
+    fn renamed(&self, path: &[u8]) -> Option<(usize, Vec<u8>)> {
+        let all = self.replacements.iter().enumerate();
+        all.filter(|(_, replacement)| replacement.is_about(Meaning::Path))
+            .find_map(|(number, replacement)| {
+                Some((number, replacement.text(Meaning::Path, path)?))
+            })
+    }
+
+    /// Counts one more of what a replacement is about.
+    fn count(&mut self, number: usize) {
+        if let Some(found) = self.found.get_mut(number) {
+            *found += 1;
+        }
+    }
+
+    /// Reads all entries of an image of mounts, whose roots are translated by each other.
+    fn read_mounts<R: Read>(&mut self, reader: &mut ImageReader<R>) -> Result<VecDeque<Entry>> {
+        self.roots.clear();
+        let mut entries = Vec::new();
+        let name = reader.layout().entry.descriptor().name().to_owned();
+        let is_path = |replacement: &Replacement| replacement.is_about(Meaning::Path);
+        if self.meanings.of_message(&name) != Some(Meaning::Mount)
+            || !self.replacements.iter().any(is_path)
+        {
+            return Ok(VecDeque::new());
+        }
+        while let Some(entry) = reader.read_entry()? {
+            if entries.len() as u64 >= EXPLORED_ENTRIES {
+                let what = format!("more than {EXPLORED_ENTRIES} mounts");
+                return Err(Error::new(ErrorKind::Limit(what)));
+            }
+            entries.push(entry);
+        }
+        self.roots = mounts::translate_entries(&entries, &|path: &[u8]| self.renamed(path))?;
+        Ok(entries.into())
     }
 }
 
 /// Goes through the messages of an entry.
 struct Walk<'a> {
     replacer: &'a mut Replacer,
+    /// The index of the entry.
+    index: u64,
     types: &'a Types,
     reaches: &'a [bool],
     changed: Vec<Changed>,
@@ -165,13 +264,14 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn message(&mut self, shape: &Shape, message: &mut DynamicMessage, way: &str) -> Result<()> {
         let name = shape.desc.name();
-        match self.replacer.places.of_message(name) {
+        match self.replacer.meanings.of_message(name) {
             Some(Meaning::Cgroup) => self.cgroups(shape, message, way)?,
+            Some(Meaning::Mount) => self.root(shape, message, way)?,
             Some(Meaning::Socket) => self.relative_name(shape, message, way)?,
             _ => {}
         }
         for field in &shape.fields {
-            let meaning = self.replacer.places.of_field(name, field);
+            let meaning = meaning(self.replacer.meanings, name, field);
             let inner = field.kind.message();
             let inner = inner.filter(|inner| self.reaches.get(*inner) == Some(&true));
             if (meaning.is_none() && inner.is_none()) || present(message, field).is_none() {
@@ -179,7 +279,11 @@ impl Walk<'_> {
             }
             let way = format!("{way}.{}", field.name);
             if let Some(meaning) = meaning {
+                let changed = self.changed.len();
                 self.field(field, message, meaning, &way)?;
+                if meaning == Meaning::Path && self.changed.len() == changed {
+                    self.by_mount(shape, field, message, &way)?;
+                }
             } else if let Some(inner) = inner {
                 let inner = self.types.shape(inner);
                 match message.get_field_mut(&field.desc) {
@@ -254,11 +358,11 @@ impl Walk<'_> {
     ) -> Result<()> {
         check_length(field, &after).map_err(|error| error.in_field(inside_of(way)))?;
         let before = message.get_field(&field.desc).into_owned();
-        self.changed.push(Changed {
-            path: way.to_owned(),
-            before: json_value(self.types, field, &before, true)?,
-            after: json_value(self.types, field, &after, true)?,
-        });
+        self.changed.push(Changed::new(
+            way.to_owned(),
+            json_value(self.types, field, &before, true)?,
+            json_value(self.types, field, &after, true)?,
+        ));
         message.set_field(&field.desc, after);
         Ok(())
     }
@@ -282,9 +386,58 @@ impl Walk<'_> {
         }
     }
 
-    /// The new value: that of the first replacement that is about it.
+    /// A path that is reached by a mount: the directory that moves may be mounted there.
+    fn by_mount(
+        &mut self,
+        shape: &Shape,
+        field: &Field,
+        message: &mut DynamicMessage,
+        way: &str,
+    ) -> Result<()> {
+        let mount = shape
+            .field_named("mnt_id")
+            .and_then(|field| present(message, field)?.as_i32())
+            .and_then(|mount| u64::try_from(mount).ok());
+        let (Some(mount), Some(Value::Bytes(path))) = (mount, present(message, field)) else {
+            return Ok(());
+        };
+        // Names of sockets end with a zero.
+        let (path, end) = match path.strip_suffix(b"\0") {
+            Some(path) => (path, &b"\0"[..]),
+            None => (&path[..], &b""[..]),
+        };
+        let replacer = &*self.replacer;
+        let rename = |path: &[u8]| replacer.renamed(path);
+        let renamed = replacer
+            .mounts
+            .renamed_file(mount, path, &replacer.new_roots, &rename)
+            .map_err(|error| error.in_field(inside_of(way)))?;
+        let Some((number, new)) = renamed else {
+            return Ok(());
+        };
+        self.replacer.count(number);
+        let new = [new.as_slice(), end].concat();
+        self.put(field, message, Value::Bytes(new.into()), way)
+    }
+
+    /// The new value: that of the first replacement that is about it; of options of a mount, several may
+    /// be.
     fn value(&mut self, value: &Value, meaning: Meaning) -> Option<Value> {
         let replacer = &mut *self.replacer;
+        if meaning == Meaning::MountOptions {
+            let mut new = None;
+            let about = replacer.replacements.iter().zip(&mut replacer.found);
+            for (replacement, found) in about.filter(|(r, _)| r.is_about(meaning)) {
+                let value = new.as_ref().unwrap_or(value);
+                if let Some(next) = replaced(replacement, value, meaning) {
+                    *found += 1;
+                    new = Some(next);
+                }
+            }
+            if new.is_some() {
+                return new;
+            }
+        }
         let about = replacer.replacements.iter().zip(&mut replacer.found);
         for (replacement, found) in about.filter(|(r, _)| r.is_about(meaning)) {
             if let Some(new) = replaced(replacement, value, meaning) {

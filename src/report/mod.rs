@@ -17,7 +17,7 @@ mod surroundings;
 
 use once_cell::unsync::OnceCell;
 
-use crate::check::{Report, Severity, check};
+use crate::check::{CheckOptions, Report, Severity, check_with};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::explore::{Explorer, Process, ProcessOptions, Socket, TaskFiles, TaskSockets};
@@ -29,6 +29,7 @@ struct Subject<'c> {
     explorer: Explorer<'c>,
     /// The processes one after another as their tree has them, each with its depth, without children.
     processes: Vec<(usize, Process)>,
+    options: CheckOptions,
     findings: OnceCell<Report>,
     fds: OnceCell<Vec<TaskFiles>>,
     sockets: OnceCell<Vec<TaskSockets>>,
@@ -37,7 +38,8 @@ struct Subject<'c> {
 impl Subject<'_> {
     /// What check finds.
     fn findings(&self) -> Result<&Report> {
-        self.findings.get_or_try_init(|| check(self.checkpoint))
+        self.findings
+            .get_or_try_init(|| check_with(self.checkpoint, self.options, &|_| ()))
     }
 
     /// The open files, which more than one section is about.
@@ -76,17 +78,17 @@ pub struct Page {
     /// The page, as HTML.
     pub html: String,
     /// How many errors check found, which are on it.
-    pub findings: usize,
+    pub findings: u64,
     /// Why sections have no content.
     pub errors: Vec<Error>,
 }
 
-/// Makes the page.
+/// Makes the page; the options are those of the check whose findings are on it.
 ///
 /// # Errors
 ///
 /// The process tree can't be read. What else can't be read is said on the page as well.
-pub fn page(checkpoint: &Checkpoint) -> Result<Page> {
+pub fn page(checkpoint: &Checkpoint, options: CheckOptions) -> Result<Page> {
     let explorer = Explorer::new(checkpoint);
     // Command lines are in the memory, which need not be there.
     let tree = explorer
@@ -96,6 +98,7 @@ pub fn page(checkpoint: &Checkpoint) -> Result<Page> {
         checkpoint,
         explorer,
         processes: Vec::new(),
+        options,
         findings: OnceCell::new(),
         fds: OnceCell::new(),
         sockets: OnceCell::new(),

@@ -5,13 +5,10 @@ use std::time::SystemTime;
 use super::Subject;
 use super::html::Html;
 use super::memory::Tasks;
-use crate::check::Severity;
+use crate::check::{Group, Severity};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::render::{bytes, duration};
-
-/// As many findings are shown.
-const FINDINGS: usize = 200;
 
 /// What was dumped, when, and how much.
 pub(super) fn head(page: &mut Html, subject: &Subject<'_>, memory: &Tasks) {
@@ -115,30 +112,36 @@ fn uptime(checkpoint: &Checkpoint) -> Option<u64> {
     (uptime > 0).then_some(uptime)
 }
 
-/// What `crit check` has to say.
+/// The findings of `crit check`, one row for those of a rule, errors first.
 pub(super) fn findings(page: &mut Html, subject: &Subject<'_>) -> Result<()> {
     let report = subject.findings()?;
+    let verdict = match (report.count(Severity::Error), report.findings.is_empty()) {
+        (0, true) => "<p class=good>Nothing: CRIU restores ",
+        (0, false) => "<p class=good>No errors: CRIU restores ",
+        _ => "<p class=missing>CRIU does not restore ",
+    };
+    page.raw(verdict)
+        .raw("these ")
+        .number(report.images)
+        .raw(" images.</p>\n");
     if report.findings.is_empty() {
-        page.raw("<p class=good>Nothing: ")
-            .number(report.images)
-            .raw(" images are sound.</p>\n");
         return Ok(());
     }
     page.table(&["", "Image", "#Entry", "Field", "What is wrong"]);
-    for finding in report.findings.iter().take(FINDINGS) {
-        page.raw("<tr><td>").raw(match finding.severity {
+    for group in report.groups() {
+        let Group { first, .. } = &group;
+        page.raw("<tr><td>").raw(match first.severity {
             Severity::Error => "<span class=\"badge bad\">error</span>",
             Severity::Warning => "<span class=\"badge odd\">warning</span>",
+            Severity::Note => "<span class=badge>note</span>",
         });
+        let reason = format!("{}{}", first.reason, group.others());
         page.raw("</td>")
-            .cell(&finding.image)
-            .number_cell(finding.entry);
-        page.cell(&finding.field)
-            .cell(&finding.reason)
-            .raw("</tr>\n");
+            .cell(&first.image)
+            .number_cell(first.entry);
+        page.cell(&first.field).cell(&reason).raw("</tr>\n");
     }
     page.end_table();
-    page.left_out(report.findings.len().saturating_sub(FINDINGS), "findings");
     Ok(())
 }
 

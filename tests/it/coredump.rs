@@ -454,7 +454,15 @@ fn a_core_file_is_for_its_owner_alone_and_stands_where_it_is_wanted() {
         "{}",
         run.stderr
     );
-    let args = ["coredump", dump.to_str().unwrap(), "--json"];
+    let args = ["coredump", dump.to_str().unwrap(), "--json", "--force"];
+    let run = crit_in(dir.path(), &args[..3], b"");
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr
+            .contains("./core.9230: it exists already\nhint: --force"),
+        "{}",
+        run.stderr
+    );
     let written = crit_in(dir.path(), &args, b"").quiet().json();
     assert_eq!(written[0]["pid"], 9230);
     assert_eq!(written[0]["missing"], json!([]));

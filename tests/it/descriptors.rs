@@ -18,7 +18,14 @@ fn facts() -> Vec<Value> {
 fn every_magic_of_criu_has_its_row_with_family_file_name_and_message() {
     let kinds = ImageKinds::bundled().unwrap();
     let facts = facts();
-    assert_eq!(kinds.iter().count(), facts.len());
+    // Files of plugins have no magic, and are no images of CRIU itself.
+    let plugins: Vec<_> = kinds
+        .iter()
+        .filter(|kind| kind.name.starts_with("AMDGPU_"))
+        .collect();
+    assert_eq!(plugins.len(), 5);
+    assert!(plugins.iter().all(|kind| kind.family == Family::Raw));
+    assert_eq!(kinds.iter().count() - 5, facts.len());
     for fact in facts {
         let name = fact["magic"].as_str().unwrap();
         let kind = kinds
@@ -50,6 +57,65 @@ fn every_magic_of_criu_has_its_row_with_family_file_name_and_message() {
             .fold(file, |f, c| f.replace(c, "12"));
         assert!(kind.matches_file(&file), "{name}: {file}");
         assert!(!kind.about.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn every_field_that_is_named_like_an_owner_is_one_or_is_excused() {
+    use criu_images::descriptor::{FieldMeanings, Meaning};
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/facts/criu-schema.json");
+    let facts: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let meanings = FieldMeanings::bundled().unwrap();
+    let mut owners = 0;
+    let mut missing = Vec::new();
+    each_field(&facts, &mut |message, field, kind| {
+        let is_named_like_one =
+            field.ends_with("uid") || field.ends_with("gid") || field == "groups";
+        if !is_named_like_one || !kind.contains("int") {
+            return;
+        }
+        match meanings.of_field(message, field) {
+            Some(Meaning::Uid | Meaning::Gid) => owners += 1,
+            Some(Meaning::NoOwner) => {}
+            _ => missing.push(format!("{message}.{field}")),
+        }
+    });
+    assert_eq!(missing, [""; 0]);
+    assert!(owners > 25, "{owners}");
+}
+
+/// The signal queues of old CRIUs: `signal-s` is of a process, whose threads share it, `signal-p` of one thread.
+#[test]
+fn the_signal_queues_of_a_process_and_of_a_thread_are_told_apart() {
+    let kinds = ImageKinds::bundled().unwrap();
+    let about = |file: &str| kinds.by_file_name(file).unwrap().about.clone();
+    assert!(
+        about("signal-s-7.img").contains("process"),
+        "{}",
+        about("signal-s-7.img")
+    );
+    assert!(
+        about("signal-p-7.img").contains("thread alone"),
+        "{}",
+        about("signal-p-7.img")
+    );
+}
+
+/// Hands over each field of the messages of CRIU's schema: message, name, type.
+fn each_field(facts: &Value, each: &mut dyn FnMut(&str, &str, &str)) {
+    let mut todo: Vec<&Value> = vec![facts];
+    while let Some(value) = todo.pop() {
+        if let (Some(name), Some(fields)) = (value["name"].as_str(), value["fields"].as_array()) {
+            for field in fields {
+                let text = |key: &str| field[key].as_str().unwrap_or_default();
+                each(name, text("name"), text("type"));
+            }
+        }
+        match value {
+            Value::Array(list) => todo.extend(list),
+            Value::Object(object) => todo.extend(object.values()),
+            _ => {}
+        }
     }
 }
 

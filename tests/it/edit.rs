@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use super::support::{crit, crit_in, fresh_dir, image, images};
+use super::support::{copy_of, crit, crit_in, fresh_dir, image, images};
 
 /// A folder with one image in it.
 fn folder(path: &str) -> (tempfile::TempDir, String) {
@@ -173,7 +173,7 @@ fn mode_and_backup_are_kept_and_nothing_is_written_for_nothing() {
     assert_eq!(run(&["umask=18"]), "");
     assert_eq!(
         run(&["umask=0x3f", "--dry-run"]),
-        "entries[0].umask: 18 -> 63\n"
+        "would change: entries[0].umask: 0o22 -> 0o77\n"
     );
     assert_eq!(
         (time(), fs::read(&path).unwrap()),
@@ -308,4 +308,131 @@ fn an_image_is_edited_as_pretty_json_and_reopened_on_a_mistake() {
     assert_eq!(code, 2);
     assert!(said.contains("failed: nothing was changed"), "{said}");
     assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn an_octal_number_is_taken_by_its_prefix_and_a_leading_zero_is_refused() {
+    let dir = copy_of("simple");
+    let set = |change: &str| crit_in(dir.path(), &["set", "fs-100.img", change], b"");
+    let umask = || {
+        crit_in(dir.path(), &["get", "fs-100.img", "umask"], b"")
+            .quiet()
+            .text()
+    };
+    for (text, octal) in [
+        ("umask=022", "0o22"),
+        ("umask=0022", "0o22"),
+        ("umask=-022", "0o22"),
+    ] {
+        let run = set(text);
+        assert_eq!(run.code, 2, "{text}");
+        assert!(
+            run.stderr.contains("has a leading zero: "),
+            "{}",
+            run.stderr
+        );
+        assert!(
+            run.stderr.contains(&format!("{octal} is the octal number")),
+            "{}",
+            run.stderr
+        );
+    }
+    assert_eq!(umask(), "18\n");
+    assert_eq!(
+        set("umask=0o27").quiet().text(),
+        "entries[0].umask: 0o22 -> 0o27\n"
+    );
+    assert_eq!(umask(), "23\n");
+    assert_eq!(
+        set("umask=0b10").quiet().text(),
+        "entries[0].umask: 0o27 -> 0o2\n"
+    );
+    // In the JSON of a change they are numbers, as everywhere in JSON.
+    let run = crit_in(
+        dir.path(),
+        &["set", "fs-100.img", "umask=18", "--json"],
+        b"",
+    )
+    .quiet();
+    assert_eq!(run.json()[0]["after"], 18);
+    // A selection reads its value the same way.
+    let run = crit_in(
+        dir.path(),
+        &["get", "files.img", "entries[reg.mode=0100644].id"],
+        b"",
+    );
+    assert_eq!(run.code, 2);
+    // `encode` takes it only where it takes all that Python takes.
+    let json = br#"{"magic": "FS", "entries": [{"cwd_id": 1, "root_id": 2, "umask": "0o22"}]}"#;
+    let run = crit_in(dir.path(), &["encode", "-o", "x.img"], json);
+    assert_eq!(run.code, 2);
+    crit_in(dir.path(), &["encode", "--lenient", "-o", "x.img"], json).quiet();
+    let run = crit_in(dir.path(), &["get", "x.img", "umask"], b"").quiet();
+    assert_eq!(run.text(), "18\n");
+}
+
+#[test]
+fn permissions_are_octal_in_differences() {
+    let dir = copy_of("simple");
+    crit_in(dir.path(), &["set", "fs-100.img", "umask=0o77"], b"").quiet();
+    let original = images().join("simple");
+    let original = original.to_str().unwrap();
+    let both = [format!("{original}/fs-100.img"), "fs-100.img".to_owned()];
+    let run = crit_in(dir.path(), &["diff", &both[0], &both[1]], b"");
+    assert_eq!(run.text(), "~ entries[0].umask: 0o22 -> 0o77\n");
+    let run = crit_in(dir.path(), &["diff", &both[0], &both[1], "--json"], b"");
+    assert_eq!(run.json()[0]["before"], 18);
+}
+
+#[test]
+fn values_that_can_not_be_right_are_refused() {
+    let dir = copy_of("full-ns");
+    let refused = [
+        (
+            "core-1.img",
+            "tc.comm=sixteen bytes ab",
+            "it has 16 bytes, more than 15",
+        ),
+        (
+            "fs-1.img",
+            "umask=0o1000",
+            "512 (0o1000) is not a umask: the largest is 0o777",
+        ),
+        (
+            "files.img",
+            "entries[id=7].reg.mode=100755",
+            "100755 (0o304623) is not a mode",
+        ),
+        (
+            "files.img",
+            "entries[id=45].isk.src_port=70000",
+            "70000 is not a port: the largest is 65535",
+        ),
+        (
+            "files.img",
+            "entries[id=49].isk.src_addr=10.0.0.1",
+            "an address of 1 words, where the family INET6 has 4",
+        ),
+        (
+            "files.img",
+            "entries[id=45].isk.src_addr=fd00::1",
+            "an address of 4 words, where the family INET has 1",
+        ),
+    ];
+    for (image, change, why) in refused {
+        let before = fs::read(dir.path().join(image)).unwrap();
+        let run = crit_in(dir.path(), &["set", image, change], b"");
+        assert_eq!(run.code, 2, "{change}: {}", run.text());
+        assert!(run.stderr.contains(why), "{change}: {}", run.stderr);
+        assert_eq!(fs::read(dir.path().join(image)).unwrap(), before);
+    }
+    // Two values that fit each other may change together.
+    let both = [
+        "set",
+        "files.img",
+        "entries[id=49].isk.src_addr=10.0.0.1",
+        "entries[id=49].isk.family=INET",
+        "entries[id=49].isk.dst_addr=0.0.0.0",
+    ];
+    crit_in(dir.path(), &both, b"").quiet();
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use criu_images::explore::{ProcessOptions, TaskState};
 use criu_images::{Checkpoint, Explorer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::support::{crit, crit_in, fresh_dir, images, wire};
+use super::support::{crit, crit_in, edit_image, fresh_dir, images, wire};
 
 /// The dumps of a folder that upstream's tables are known for, with where those tables are.
 fn dumps_with_tables() -> Vec<(PathBuf, PathBuf)> {
@@ -402,7 +402,6 @@ fn a_missing_image_is_named_in_a_warning() {
         ("mm-100.img", "mems"),
         ("pagemap-100.img", "rss"),
         ("ids-100.img", "fds"),
-        ("fdinfo-2.img", "fds"),
         ("files.img", "fds"),
         ("fs-100.img", "fds"),
         ("core-100.img", "ps"),
@@ -484,4 +483,66 @@ fn names_that_would_move_a_terminal_are_escaped_in_all_new_text() {
     // Upstream's own table is for programs here: stdout is a pipe.
     let text = crit_in(dir.path(), &["x", ".", "ps"], b"").text();
     assert!(text.contains(comm));
+}
+
+#[test]
+fn an_empty_descriptor_table_and_connections_that_were_closed_are_no_gaps() {
+    let dir = copy_of("simple");
+    fs::remove_file(dir.path().join("fdinfo-2.img")).unwrap();
+    let run = crit_in(dir.path(), &["x", ".", "fds"], b"").quiet();
+    assert!(run.text().contains("cwd"), "{}", run.text());
+    let dir = copy_of("sockets");
+    edit_image(dir.path(), "inventory.img", |entries| {
+        entries[0]["tcp_close"] = json!(true);
+    });
+    for entry in fs::read_dir(dir.path()).unwrap().flatten() {
+        if entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with("tcp-stream-")
+        {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    crit_in(dir.path(), &["x", ".", "sk"], b"").quiet();
+}
+
+#[test]
+fn several_tasks_can_be_asked_about() {
+    let pids = |args: &[&str]| -> Vec<u64> {
+        let run = crit(&[&["x", "tree", "threads", "--json"], args].concat(), b"").quiet();
+        run.json()
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|task| task["pid"].as_u64().unwrap())
+            .collect()
+    };
+    assert_eq!(pids(&["-p", "104"]), [104, 108, 109]);
+    assert_eq!(pids(&["-p", "104,103"]), [103, 110, 111, 104, 108, 109]);
+    assert_eq!(pids(&["-p", "104", "-p", "112"]), [104, 108, 109, 112]);
+    let run = crit(&["x", "tree", "ps", "-p", "104,999"], b"");
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("no task 999 is in this checkpoint"),
+        "{}",
+        run.stderr
+    );
+    // Areas of several tasks have a heading each.
+    let run = crit(&["mem", "tree", "-p", "100,103", "--region", "stack"], b"");
+    let headings = run
+        .text()
+        .lines()
+        .filter(|line| line.ends_with(':'))
+        .count();
+    assert_eq!((run.code, headings), (0, 2), "{}", run.stderr);
+    let run = crit(&["mem", "tree", "-p", "100", "-p", "103", "--json"], b"");
+    let json = run.json();
+    let both: Vec<_> = json
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| task["pid"].clone())
+        .collect();
+    assert_eq!(both, [json!(100), json!(103)]);
 }

@@ -174,7 +174,7 @@ fn links_that_lead_to_themselves_do_not_keep_the_images_from_being_read() {
         assert!(run.text().contains("15 of 15 images"), "{}", run.text());
     }
     fs::create_dir(dump.path().join("core-9.img")).unwrap();
-    let run = crit_in(dump.path(), &["check", "."], b"");
+    let run = crit_in(dump.path(), &["check", ".", "--all"], b"");
     assert_eq!(run.code, 1);
     assert!(
         run.text()
@@ -331,7 +331,7 @@ fn what_is_named_by_crit_is_written_through_no_link_to_another_image() {
     });
     for args in [
         &["set", "fs-100.img", "umask=1", "--backup=.bak"][..],
-        &["decode", "-d", ".", "-o", "."],
+        &["decode", "-d", ".", "-o", ".", "--force"],
     ] {
         let run = crit_in(dump.path(), args, b"");
         assert_eq!(run.code, 2);

@@ -118,7 +118,7 @@ fn an_address_is_replaced_in_listening_and_connected_sockets_of_both_families() 
         assert_eq!(old(path), json!([["10.1.2.3"]]), "{path}");
     }
     // The addresses of the devices are in a netlink dump, which is as it was.
-    let said = "crit: warning: ./ifaddr-10.img: it mentions 127.0.0.1, and is as it was\n";
+    let said = "crit: warning: ./ifaddr-10.img: it mentions 127.0.0.1, and is left as it was\n";
     assert!(run.stderr.contains(said), "{}", run.stderr);
     // Images of before CRIU 3.4.
     let dir = copy_of("v33-full");
@@ -177,8 +177,191 @@ fn names_users_and_groups_are_replaced() {
         "--gid",
         "8=0",
     ];
+    // The owners of the files of a tmpfs are in the headers of a tarball, which is packed anew.
+    let tarballs = ["tmpfs-dev-23.tar.gz.img", "tmpfs-dev-28.tar.gz.img"];
+    for name in tarballs {
+        let owners = sh(
+            dir,
+            &format!("tar -tvzf {name} --numeric-owner | cut -d' ' -f2 | sort -u"),
+        );
+        assert_eq!(owners, "7/8\n", "{name}");
+    }
     replace(dir, &args).quiet();
-    assert_eq!(changed(&before, dir), [""; 0]);
+    assert_eq!(changed(&before, dir), tarballs);
+    for name in tarballs {
+        let original = support::images().join("full-ns").join(name);
+        sh(
+            dir,
+            &format!(
+                "zcat {} >a && zcat {name} >b && cmp a b",
+                original.display()
+            ),
+        );
+    }
+}
+
+/// What a command of the shell prints; it succeeds.
+fn sh(dir: &Path, command: &str) -> String {
+    let run = std::process::Command::new("sh")
+        .args(["-c", command])
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    assert!(
+        run.status.success(),
+        "{command}: {}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    String::from_utf8(run.stdout).unwrap()
+}
+
+/// A tmpfs at /run and its tarball, as CRIU writes it.
+fn with_tmpfs(dir: &Path, tar_options: &str) {
+    edit_image(dir, "mountpoints-14.img", |entries| {
+        let tmpfs = entries
+            .iter_mut()
+            .find(|mount| mount["root_dev"] == 23)
+            .unwrap();
+        tmpfs["mountpoint"] = json!("/run");
+    });
+    let long = "d".repeat(120);
+    sh(
+        dir,
+        &format!(
+            "mkdir -p t/app/{long} t/other && echo data >t/app/{long}/file && echo x >t/app/a && ln t/app/a t/app/b && ln -s /run/app/a t/app/link \
+         && tar -C t -czf tmpfs-dev-23.tar.gz.img {tar_options} --numeric-owner . && rm -r t"
+        ),
+    );
+}
+
+#[test]
+fn names_inside_the_tarball_of_a_tmpfs_follow_the_path() {
+    for options in ["--format=gnu", "--format=posix"] {
+        let dump = copy_of("full-ns");
+        let dir = dump.path();
+        with_tmpfs(dir, options);
+        let run = replace(dir, &["--path", "/run/app=/run/moved"]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert!(
+            run.text()
+                .contains("tmpfs-dev-23.tar.gz.img: ./app/a: \"./app/a\" -> \"./moved/a\"\n"),
+            "{}",
+            run.text()
+        );
+        let long = "d".repeat(120);
+        sh(dir, "mkdir out && tar -C out -xzf tmpfs-dev-23.tar.gz.img");
+        assert_eq!(
+            sh(dir, "ls out out/moved"),
+            format!("out:\nmoved\nother\n\nout/moved:\na\nb\n{long}\nlink\n")
+        );
+        assert_eq!(
+            sh(dir, &format!("cat out/moved/{long}/file out/moved/b")),
+            "data\nx\n"
+        );
+        // What a symbolic link says is a file's content.
+        assert_eq!(
+            sh(dir, "readlink out/moved/link; stat -c %h out/moved/a"),
+            "/run/app/a\n2\n"
+        );
+    }
+    // Where the mount point itself moves, the names in it stay.
+    let dump = copy_of("full-ns");
+    with_tmpfs(dump.path(), "");
+    let tarball = dump.path().join("tmpfs-dev-23.tar.gz.img");
+    let before = fs::read(&tarball).unwrap();
+    let run = replace(dump.path(), &["--path", "/run=/elsewhere"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(fs::read(&tarball).unwrap(), before);
+    // Out of the tmpfs nothing can move.
+    let run = replace(dump.path(), &["--path", "/elsewhere/app=/srv/app"]);
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("/srv/app is on another mount"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn the_root_of_a_bind_mount_follows_the_directory_that_it_is() {
+    let dump = copy_of("full-ns");
+    let dir = dump.path();
+    edit_image(dir, "mountpoints-14.img", |entries| {
+        // `/` is the directory /c/rootfs of its file system, and two directories of it are mounted again.
+        let device = entries
+            .iter()
+            .find(|mount| mount["mountpoint"] == "/")
+            .unwrap()["root_dev"]
+            .clone();
+        for mount in entries.iter_mut() {
+            if mount["root_dev"] == device {
+                mount["root"] = json!("/c/rootfs");
+            }
+        }
+        entries[0]["root_dev"] = device.clone();
+        entries[0]["root"] = json!("/c/rootfs/data/logs");
+        entries[0]["mountpoint"] = json!("/logs");
+        // Another file system, whose root only reads like it.
+        entries[1]["root"] = json!("/data/logs");
+        entries[1]["root_dev"] = json!(77);
+        entries[1]["mountpoint"] = json!("/other");
+    });
+    let root = |place: usize| get(dir, "mountpoints-14.img", &format!("entries[{place}].root"));
+    replace(dir, &["--path", "/data=/moved"]);
+    assert_eq!(root(0), json!(["/c/rootfs/moved/logs"]));
+    assert_eq!(root(1), json!(["/data/logs"]));
+    // The path of the file system is none of the namespace.
+    let run = replace(dir, &["--path", "/c/rootfs/moved=/elsewhere"]);
+    assert_eq!(run.code, 2);
+    assert_eq!(root(0), json!(["/c/rootfs/moved/logs"]));
+}
+
+#[test]
+fn fields_that_the_schema_does_not_know_are_named() {
+    let dump = copy_of("full-ns");
+    let dir = dump.path();
+    edit_image(dir, "files.img", |entries| {
+        entries[20]["pipe"]["@unknown"] = json!([{"number": 5, "wire": "varint", "value": 1050}]);
+    });
+    let run = replace(dir, &["--uid", "1050=2050", "--dry-run"]);
+    assert_eq!(run.code, 2);
+    let said =
+        "crit: warning: ./files.img: fields unknown to the schema were not searched: pipe.5;";
+    assert!(run.stderr.starts_with(said), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("crit: .: no image has the user 1050\n"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn a_dry_run_says_what_would_change_and_the_files_of_engines_are_named_where_they_are() {
+    let dump = fresh_dir();
+    let dir = dump.path();
+    fs::create_dir(dir.join("checkpoint")).unwrap();
+    for entry in fs::read_dir(support::images().join("full-ns"))
+        .unwrap()
+        .flatten()
+    {
+        let name = entry.file_name();
+        if !name.to_string_lossy().ends_with(".json") {
+            fs::copy(entry.path(), dir.join("checkpoint").join(name)).unwrap();
+        }
+    }
+    fs::write(dir.join("config.dump"), r#"{"hostname": "demo"}"#).unwrap();
+    for name in ["demo=new", "new"] {
+        let run = replace(dir, &["--hostname", name, "--dry-run"]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert_eq!(
+            run.text(),
+            "would change: utsns-12.img: entries[0].nodename: \"demo\" -> \"new\"\n"
+        );
+        assert_eq!(
+            run.stderr,
+            "crit: warning: ./config.dump: it mentions demo, and is left as it was\n"
+        );
+    }
 }
 
 #[test]
@@ -242,7 +425,7 @@ fn nothing_is_written_when_anything_is_wrong_or_only_looked_at() {
         (&["--path", "/srv=/srv"], "old and new are the same"),
         (
             &["--hostname", "new", "--path", "/no/such=/x"],
-            "nothing in the images is the path /no/such",
+            "no image has the path /no/such",
         ),
         (
             &[
@@ -334,8 +517,7 @@ fn a_run_that_ended_in_the_middle_can_be_run_again() {
         run.text(),
         "utsns-12.img: entries[0].nodename: \"demo\" -> \"new\"\n"
     );
-    let said =
-        "nothing in the images is the command name workload: what it becomes is there already";
+    let said = "no image has the command name workload: its replacement is there already";
     assert!(run.stderr.contains(said), "{}", run.stderr);
     assert_eq!(run.stderr.lines().count(), 3, "{}", run.stderr);
     let before = snapshot(dir);

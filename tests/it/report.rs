@@ -22,7 +22,9 @@ const SECTIONS: [&str; 9] = [
 ];
 
 fn page(dump: &str) -> String {
-    crit(&["report", dump], b"").quiet().text()
+    crit(&["report", dump, "--allow-missing-pages"], b"")
+        .quiet()
+        .text()
 }
 
 /// What stands between the tags of a section.
@@ -102,7 +104,7 @@ fn names_from_the_dump_are_text_and_never_markup() {
             }
         }
     });
-    let run = crit_in(dump.path(), &["report", "."], b"");
+    let run = crit_in(dump.path(), &["report", ".", "--allow-missing-pages"], b"");
     assert_eq!(run.code, 0);
     let page = run.text();
     assert!(!page.contains("<script") && !page.contains('\u{1b}') && !page.contains('\u{202e}'));
@@ -117,7 +119,11 @@ fn what_is_missing_is_said_in_its_section_and_the_others_stand() {
     for name in ["files.img", "mm-104.img", "stats-dump"] {
         fs::remove_file(dump.path().join(name)).unwrap();
     }
-    let run = crit_in(dump.path(), &["report", ".", "-o", "page.html"], b"");
+    let run = crit_in(
+        dump.path(),
+        &["report", ".", "--allow-missing-pages", "-o", "page.html"],
+        b"",
+    );
     assert_eq!(run.code, 0, "{}", run.stderr);
     let page = fs::read_to_string(dump.path().join("page.html")).unwrap();
     assert!(section(&page, "memory").contains("104: "));
@@ -197,7 +203,7 @@ fn a_picture_of_many_connections_has_no_process_without_a_line_and_counts_the_re
             }
         });
     }
-    let page = crit_in(dir, &["report", "."], b"").text();
+    let page = crit_in(dir, &["report", ".", "--allow-missing-pages"], b"").text();
     let connections = section(&page, "connections");
     let graph = &connections[..connections.find("</svg></div>").unwrap()];
     // All 200 have the same two holders: one line on the right beside the pipe of before.
@@ -231,7 +237,7 @@ fn long_texts_are_cut_and_whole_where_the_pointer_rests() {
         let file = entries.iter_mut().find(|entry| entry["type"] == "REG");
         file.unwrap()["reg"]["name"] = json!(name);
     });
-    let page = crit_in(dump.path(), &["report", "."], b"").text();
+    let page = crit_in(dump.path(), &["report", ".", "--allow-missing-pages"], b"").text();
     let cut = format!("<td title=\"{name}\">/{}...</td>", "x".repeat(239));
     assert!(page.contains(&cut));
 }
@@ -252,7 +258,7 @@ fn the_heap_and_the_stack_are_drawn_however_many_areas_there_are() {
         }
         vmas.sort_by_key(|area| area["start"].as_u64());
     });
-    let run = crit_in(dump.path(), &["report", "."], b"");
+    let run = crit_in(dump.path(), &["report", ".", "--allow-missing-pages"], b"");
     let page = run.text();
     let memory = section(&page, "memory");
     let space = memory
@@ -303,7 +309,7 @@ fn large() -> tempfile::TempDir {
 #[test]
 fn a_page_of_two_hundred_processes_with_a_hundred_thousand_areas_stays_small() {
     let dump = large();
-    let run = crit_in(dump.path(), &["report", "."], b"");
+    let run = crit_in(dump.path(), &["report", ".", "--allow-missing-pages"], b"");
     assert_eq!(run.code, 0, "{}", run.stderr);
     let page = run.text();
     assert!(page.len() < 3 << 20, "{} bytes", page.len());

@@ -18,9 +18,9 @@ pub(in crate::cli) struct Mem {
     /// A directory of images, or a container engine's archive of one
     #[arg(value_name = "DIR|ARCHIVE")]
     pub(super) checkpoint: PathBuf,
-    /// Only this task: alone, its memory areas are listed
-    #[arg(short = 'p', long, value_name = "PID")]
-    pub(super) pid: Option<u32>,
+    /// Only these tasks, a list, and repeated: alone, their memory areas are listed
+    #[arg(short = 'p', long, value_name = "PID,...", value_delimiter = ',')]
+    pub(super) pid: Vec<u32>,
     /// Print memory as hexadecimal numbers and text; raw into the file of -o [256 bytes]
     #[arg(long, value_name = "ADDR[+LEN|-END]", value_parser = parse_range, group = "what")]
     pub(super) read: Option<AddressRange>,
@@ -78,7 +78,7 @@ impl Mem {
         let searches =
             self.search.is_some() || self.search_hex.is_some() || self.search_regex.is_some();
         let one = self.read.is_some() || self.args || self.env || self.auxv || self.write.is_some();
-        let lists_tasks = !one && !searches && self.strings.is_none() && self.pid.is_none();
+        let lists_tasks = !one && !searches && self.strings.is_none() && self.pid.is_empty();
         let refused = [
             (
                 self.context > 0 && !searches,

@@ -10,7 +10,7 @@ use crate::cli::output::print_json;
 use crate::error::{Error, Result};
 use crate::explore::Task;
 use crate::memory::{Memory, PageCounts, Region};
-use crate::render::{Table, bytes};
+use crate::render::{Table, bytes, printable};
 use crate::text::Text;
 
 /// How much memory a task has, in bytes.
@@ -105,13 +105,59 @@ pub(super) fn regions(command: &Command<'_>, pid: u32, out: &mut dyn Write) -> R
     command.task()?;
     let memory = command.memory(pid)?;
     warn(&memory.warnings(), 0, command.checkpoint.name());
-    let selection = command.args.selection();
-    let mut regions = memory.regions();
-    regions.retain(|region| selection.has(&memory, &region.area));
+    let regions = selected(command, &memory);
     if command.args.json.json {
         print_json(out, &regions)?;
         return Ok(ExitCode::SUCCESS);
     }
+    out.write_all(table(&regions).text().as_bytes())
+        .map_err(Error::writing)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The areas of a task.
+#[derive(Debug, Serialize)]
+struct OfTask {
+    pid: u32,
+    regions: Vec<Region>,
+}
+
+/// The areas of several tasks.
+pub(super) fn regions_of_each(command: &Command<'_>, out: &mut dyn Write) -> Result<ExitCode> {
+    let mut elements = command.args.json.json.then(|| Elements::new(&mut *out));
+    let mut text = String::new();
+    let all = command.each_memory(&mut |task, memory| {
+        warn(&memory.warnings(), 0, command.checkpoint.name());
+        let regions = selected(command, memory);
+        match &mut elements {
+            Some(elements) => elements.add(&OfTask {
+                pid: task.pid,
+                regions,
+            })?,
+            None => {
+                let comm = task.comm.clone().unwrap_or_default().to_string();
+                text.push_str(&format!("{} {}:\n", task.pid, printable(&comm)));
+                text.push_str(&table(&regions).text());
+            }
+        }
+        Ok(())
+    })?;
+    match elements {
+        Some(elements) => elements.end()?,
+        None => out.write_all(text.as_bytes()).map_err(Error::writing)?,
+    }
+    Ok(code(all))
+}
+
+/// The areas of a task that are asked for.
+fn selected(command: &Command<'_>, memory: &Memory) -> Vec<Region> {
+    let selection = command.args.selection();
+    let mut regions = memory.regions();
+    regions.retain(|region| selection.has(memory, &region.area));
+    regions
+}
+
+fn table(regions: &[Region]) -> Table {
     let mut table = Table::new(&[
         "ADDRESSES",
         "PROT",
@@ -122,7 +168,7 @@ pub(super) fn regions(command: &Command<'_>, pid: u32, out: &mut dyn Write) -> R
         ">LAZY",
         "FILE",
     ]);
-    for region in &regions {
+    for region in regions {
         let count = |pages: u64| {
             if pages == 0 {
                 String::new()
@@ -146,7 +192,5 @@ pub(super) fn regions(command: &Command<'_>, pid: u32, out: &mut dyn Write) -> R
             file.unwrap_or_default(),
         ]);
     }
-    out.write_all(table.text().as_bytes())
-        .map_err(Error::writing)?;
-    Ok(ExitCode::SUCCESS)
+    table
 }

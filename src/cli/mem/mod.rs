@@ -79,9 +79,10 @@ impl Command<'_> {
         if let Some(pattern) = search::pattern(args)? {
             return search::search(self, &pattern, out);
         }
-        match args.pid {
-            Some(pid) => list::regions(self, pid, out),
-            None => list::tasks(self, out),
+        match args.pid.as_slice() {
+            [] => list::tasks(self, out),
+            [pid] => list::regions(self, *pid, out),
+            _ => list::regions_of_each(self, out),
         }
     }
 
@@ -99,14 +100,20 @@ impl Command<'_> {
             explorer.more_warnings(),
             self.checkpoint.name(),
         );
-        let Some(pid) = self.args.pid else {
+        if self.args.pid.is_empty() {
             let living = tasks.into_iter().filter(Task::has_resources);
             return Ok(living.collect());
-        };
+        }
+        let wanted = self.args.pid.iter().map(|pid| self.find_task(&tasks, *pid));
+        wanted.collect()
+    }
+
+    /// The task of a pid that was given.
+    fn find_task(&self, tasks: &[Task], pid: u32) -> Result<Task> {
         let wrong =
             |what: String| Error::new(ErrorKind::Value(what)).in_file(self.checkpoint.name());
         match tasks.iter().find(|task| task.pid == pid) {
-            Some(task) if task.has_resources() => Ok(vec![task.clone()]),
+            Some(task) if task.has_resources() => Ok(task.clone()),
             Some(_) => Err(wrong(format!("task {pid} has ended: it has no memory"))),
             None => {
                 let error = wrong(format!("no task has the pid {pid}"));

@@ -142,7 +142,7 @@ pub(super) fn strings(
 ) -> Result<ExitCode> {
     let args = command.args;
     let selection = args.selection();
-    let several = args.pid.is_none() && command.tasks()?.len() > 1;
+    let several = args.pid.len() != 1 && command.tasks()?.len() > 1;
     let mut printer = Printer::new(out, args.json.json);
     let result = command.each_memory(&mut |task, memory| {
         let progress = progress("reading", command, memory, &selection);

@@ -7,6 +7,7 @@ mod whole;
 use prost_reflect::DynamicMessage;
 use serde::de::MapAccess;
 
+use super::integer::Numbers;
 use super::options::Dialect;
 use crate::error::{Error, ErrorKind};
 use crate::limits::MESSAGE_DEPTH;
@@ -20,6 +21,8 @@ pub(super) struct Reading {
     pub(super) dialect: Dialect,
     /// Take what upstream's crit takes.
     pub(super) lenient: bool,
+    /// Take octal and binary numbers.
+    pub(super) written: bool,
     /// Whether every required field was there in all messages that were read.
     pub(super) complete: bool,
     /// A message that is done with, for the outermost one, and which fields it has: where a field was
@@ -46,12 +49,22 @@ impl Reading {
         Reading {
             dialect,
             lenient,
+            written: false,
             complete: true,
             spare: None,
             seen: None,
             depth: MESSAGE_DEPTH,
             path: Vec::new(),
             error: None,
+        }
+    }
+
+    /// The forms of numbers that are taken.
+    pub(super) fn numbers(&self) -> Numbers {
+        match (self.lenient, self.written) {
+            (true, _) => Numbers::Python,
+            (false, true) => Numbers::Written,
+            (false, false) => Numbers::Plain,
         }
     }
 
@@ -63,7 +76,13 @@ impl Reading {
             let text = error.to_string();
             let suffix = format!(" at line {line} column {column}");
             let text = text.strip_suffix(&suffix).unwrap_or(&text);
-            Error::new(ErrorKind::Json(text.to_owned()))
+            let is_number = text == "invalid number";
+            let error = Error::new(ErrorKind::Json(text.to_owned()));
+            match is_number {
+                true => error
+                    .with_hint("numbers have no leading zeros; an octal one is a string: \"0o22\""),
+                false => error,
+            }
         });
         for step in self.path.drain(..) {
             found = match step {

@@ -22,7 +22,7 @@ pub(in crate::json) struct ScalarVisitor<'a> {
 impl ScalarVisitor<'_> {
     fn value<E: serde::de::Error>(self, json: &Json<'_>) -> Result<Value, E> {
         let reading = self.reading;
-        scalar::read(json, self.field, reading.dialect, reading.lenient).map_err(|refused| {
+        scalar::read(json, self.field, reading.dialect, reading.numbers()).map_err(|refused| {
             let error = Error::new(ErrorKind::Value(refused.what));
             reading.fail(match refused.hint {
                 Some(hint) => error.with_hint(hint),

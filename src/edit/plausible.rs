@@ -1,0 +1,165 @@
+//! Values that cannot be right for their field: where its meaning or a field beside it tells.
+
+use prost_reflect::{DynamicMessage, Value};
+
+use super::reach::{meaning, reach};
+use crate::descriptor::{FieldMeanings, Meaning};
+use crate::error::Result;
+use crate::message::present;
+use crate::schema::{Field, MessageType, Shape, Types};
+
+/// A value that cannot be right: the path of its field in the entry, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Implausible {
+    /// The path, such as `isk.src_addr`.
+    pub field: String,
+    /// Why the value cannot be right.
+    pub reason: String,
+}
+
+/// The meanings that bound a value.
+const BOUNDED: [Meaning; 7] = [
+    Meaning::Mode,
+    Meaning::Umask,
+    Meaning::Port,
+    Meaning::Comm,
+    Meaning::Hostname,
+    Meaning::Path,
+    Meaning::Address,
+];
+
+/// Looks for values that cannot be right in messages of one type.
+pub(crate) struct Plausible<'a> {
+    ty: &'a MessageType,
+    meanings: &'static FieldMeanings,
+    reaches: Vec<bool>,
+}
+
+impl<'a> Plausible<'a> {
+    pub(crate) fn new(ty: &'a MessageType) -> Result<Self> {
+        let meanings = FieldMeanings::bundled()?;
+        Ok(Plausible {
+            reaches: reach(meanings, &ty.types, &BOUNDED),
+            ty,
+            meanings,
+        })
+    }
+
+    /// Returns the values of a message that cannot be right.
+    pub(crate) fn implausible(&self, message: &DynamicMessage) -> Vec<Implausible> {
+        let mut found = Vec::new();
+        if self.reaches.get(self.ty.index) == Some(&true) {
+            self.message(&self.ty.types, self.ty.shape(), message, "", &mut found);
+        }
+        found
+    }
+
+    fn message(
+        &self,
+        types: &Types,
+        shape: &Shape,
+        message: &DynamicMessage,
+        path: &str,
+        found: &mut Vec<Implausible>,
+    ) {
+        let name = shape.desc.name();
+        for field in &shape.fields {
+            let meaning = meaning(self.meanings, name, field);
+            let inner = field.kind.message();
+            let inner = inner.filter(|inner| self.reaches.get(*inner) == Some(&true));
+            if meaning.is_none() && inner.is_none() {
+                continue;
+            }
+            let Some(value) = present(message, field) else {
+                continue;
+            };
+            let path = format!("{path}{}", field.name);
+            if let Some(meaning) = meaning {
+                found.extend(wrong(meaning, field, value, shape, message).map(|reason| {
+                    Implausible {
+                        field: path.clone(),
+                        reason,
+                    }
+                }));
+            }
+            if let Some(inner) = inner {
+                let inner = types.shape(inner);
+                match value {
+                    Value::Message(message) => {
+                        self.message(types, inner, message, &format!("{path}."), found);
+                    }
+                    Value::List(list) => {
+                        for (place, element) in list.iter().enumerate() {
+                            if let Value::Message(message) = element {
+                                let path = format!("{path}[{place}].");
+                                self.message(types, inner, message, &path, found);
+                            }
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// Why a value cannot be right.
+fn wrong(
+    meaning: Meaning,
+    field: &Field,
+    value: &Value,
+    shape: &Shape,
+    message: &DynamicMessage,
+) -> Option<String> {
+    /// All bits of `mode_t`: the type of a file and its permissions.
+    const MODE: u64 = 0o177_777;
+    const UMASK: u64 = 0o777;
+    const PORT: u64 = 0xffff;
+    /// `TASK_COMM_LEN` and `__NEW_UTS_LEN` of Linux without the zero at the end; `sun_path`; `PATH_MAX`.
+    const COMM: usize = 15;
+    const HOSTNAME: usize = 64;
+    const SOCKET: usize = 108;
+    const PATH: usize = 4096;
+    let number = match value {
+        Value::U32(number) => Some(u64::from(*number)),
+        Value::I32(number) => u64::try_from(*number).ok(),
+        _ => None,
+    };
+    let length = match value {
+        Value::Bytes(bytes) => bytes.len(),
+        _ => 0,
+    };
+    let longer =
+        |most: usize| (length > most).then(|| format!("it has {length} bytes, more than {most}"));
+    match meaning {
+        Meaning::Mode => number
+            .filter(|mode| *mode > MODE)
+            .map(|mode| format!("{mode} (0o{mode:o}) is not a mode: the largest is 0o{MODE:o}")),
+        Meaning::Umask => number
+            .filter(|mask| *mask > UMASK)
+            .map(|mask| format!("{mask} (0o{mask:o}) is not a umask: the largest is 0o{UMASK:o}")),
+        Meaning::Port => number
+            .filter(|port| *port > PORT)
+            .map(|port| format!("{port} is not a port: the largest is {PORT}")),
+        Meaning::Comm => longer(COMM),
+        Meaning::Hostname => longer(HOSTNAME),
+        Meaning::Path if field.hints.unix_name => longer(SOCKET),
+        Meaning::Path => longer(PATH),
+        Meaning::Address => address(value, shape, message),
+        _ => None,
+    }
+}
+
+/// An address has as many words as the family beside it says.
+fn address(value: &Value, shape: &Shape, message: &DynamicMessage) -> Option<String> {
+    /// Linux's `AF_INET` and `AF_INET6`.
+    const FAMILIES: [(u32, usize, &str); 2] = [(2, 1, "INET"), (10, 4, "INET6")];
+    let field = shape.field_named("family")?;
+    let family = present(message, field)?.as_u32()?;
+    let (_, words, name) = FAMILIES.iter().find(|(number, ..)| *number == family)?;
+    let has = value.as_list().map_or(0, <[Value]>::len);
+    // CRIU 0.1 wrote four words for either: what was so before may stay so.
+    (has != *words)
+        .then(|| format!("an address of {has} words, where the family {name} has {words}"))
+}
