@@ -258,7 +258,7 @@ fn is_lenient(kind: &ImageKind) -> bool {
 }
 
 /// Kinds of single images that must have an entry wherever they are opened (`pb_read_one` in CRIU).
-const REQUIRED: [&str; 10] = [
+const REQUIRED: [&str; 11] = [
     "INVENTORY",
     "CORE",
     "UTSNS",
@@ -269,4 +269,5 @@ const REQUIRED: [&str; 10] = [
     "IDS",
     "FS",
     "CREDS",
+    "NETNS",
 ];

@@ -50,11 +50,14 @@ pub(super) fn check_used(
     }
 }
 
+/// `S_IFMT`, `S_IFREG` and `S_IFDIR`.
+const KIND: u64 = 0o170_000;
+const REGULAR: u64 = 0o100_000;
+const DIRECTORY: u64 = 0o040_000;
+
 /// Files that are handed to restore, and files that can't be opened with their flags
 /// (`criu/files-reg.c`, `open_path`).
 fn regular_files(checker: &Checker<'_>, files: &Files) {
-    const KIND: u64 = 0o170_000;
-    const DIRECTORY: u64 = 0o040_000;
     /// `O_ACCMODE`, `O_CREAT`, `O_EXCL`, `O_PATH`.
     const ACCESS: u64 = 3;
     const CREATE: u64 = 0o100;
@@ -67,6 +70,10 @@ fn regular_files(checker: &Checker<'_>, files: &Files) {
         if file.is_external {
             let what = "an external file: restore needs --inherit-fd";
             checker.warning("external-file", place.image, place.field("ext"), what);
+        }
+        if let Some(mode) = file.mode.filter(|mode| mode & KIND == 0) {
+            let what = format!("0o{mode:o} has no type of file: no file has this mode");
+            checker.error("file-mode", place.image, place.field("mode"), what);
         }
         let is_directory = file.mode.is_some_and(|mode| mode & KIND == DIRECTORY);
         let error = |what: &str| {
@@ -92,10 +99,18 @@ fn directories(checker: &Checker<'_>, files: &Files, tasks: &Tasks) {
                 continue;
             };
             for field in fields {
-                if let Some(id) = entry.record().word(field)
-                    && let Err(what) = files.use_regular(id)
-                {
+                let Some(id) = entry.record().word(field) else {
+                    continue;
+                };
+                if let Err(what) = files.use_regular(id) {
                     checker.error("dangling-file", &image, (0, *field), what);
+                    continue;
+                }
+                let mode = files.regular.get(&id).and_then(|file| file.mode);
+                let is_other = mode.is_some_and(|mode| mode & KIND != DIRECTORY);
+                if *field != "exe_file_id" && is_other {
+                    let what = format!("the file {id} is not a directory");
+                    checker.error("directory", &image, (0, *field), what);
                 }
             }
         }
@@ -255,9 +270,6 @@ fn locks(checker: &Checker<'_>, tasks: &Tasks, tables: &Tables) {
 /// Each descriptor that an epoll instance watches is one of the task that opens it, and can be waited
 /// for (`criu/eventpoll.c`).
 fn epolls(checker: &Checker<'_>, files: &Files, tables: &Tables) {
-    const KIND: u64 = 0o170_000;
-    const REGULAR: u64 = 0o100_000;
-    const DIRECTORY: u64 = 0o040_000;
     for Epoll { place, id, targets } in &files.epolls {
         let Some(table) = tables.of_opener("EVENTPOLL", *id) else {
             continue;

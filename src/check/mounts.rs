@@ -2,7 +2,7 @@
 //! of its own: of each mount namespace that a task is in.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::io;
+use std::io::{self, BufRead as _, BufReader, Read};
 
 use flate2::read::MultiGzDecoder;
 
@@ -268,7 +268,7 @@ impl Look<'_, '_> {
         let shared: HashSet<u64> = self.mounts.iter().map(|mount| mount.shared).collect();
         let outside: HashSet<u64> = self.devices_from_outside(roots);
         for mount in self.mounts {
-            if mount.flags >= OWN {
+            if mount.flags >= OWN && !mount.is_external {
                 let what = format!("0x{:x} has flags that no mount has", mount.flags);
                 self.error(mount, "flags", what);
             }
@@ -372,8 +372,7 @@ impl Look<'_, '_> {
         let Ok(Some(content)) = self.checker.checkpoint.read(name) else {
             return;
         };
-        let copied = io::copy(&mut MultiGzDecoder::new(content), &mut io::sink());
-        if let Err(error) = copied {
+        if let Err(error) = unpack(content) {
             let what = format!("the tarball can't be unpacked: {error}");
             self.checker.error("tarball", name, (), what);
         }
@@ -398,6 +397,23 @@ impl Look<'_, '_> {
             }
         }
     }
+}
+
+/// Goes through a gzipped tarball to its end.
+fn unpack(content: impl Read) -> io::Result<()> {
+    let mut unpacked = BufReader::new(MultiGzDecoder::new(content));
+    if unpacked.fill_buf()?.is_empty() {
+        return Err(io::Error::other("it is empty"));
+    }
+    let mut archive = tar::Archive::new(unpacked);
+    for entry in archive.entries()?.raw(true) {
+        let mut entry = entry?;
+        let size = entry.size();
+        if io::copy(&mut entry, &mut io::sink())? < size {
+            return Err(io::Error::other("it ends inside of a member"));
+        }
+    }
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map(drop)
 }
 
 /// Returns true if a path is another, or below it.

@@ -2,12 +2,14 @@
 //! there is nothing about devices and addresses in the dump.
 
 use std::collections::HashSet;
+use std::io::{self, BufRead as _, BufReader, Read};
 
 use super::checker::Checker;
 use super::files::Files;
 use super::inventory::NET;
 use super::namespaces::root;
 use super::tasks::Tasks;
+use crate::limits::METADATA_FILE;
 
 /// The images of a network namespace.
 const IMAGES: [&str; 11] = [
@@ -58,9 +60,81 @@ pub(super) fn check(checker: &Checker<'_>, tasks: &Tasks, files: &Files, has_own
         }
     }
     for id in &known {
+        saved(checker, *id);
         namespace(checker, *id, &known);
         devices(checker, *id);
     }
+}
+
+/// Addresses, routes and rules are in the form that iproute2 saves them: its `restore` looks for the
+/// magic in front (`ip/ipaddress.c`, `ip/iproute.c`, `ip/iprule.c`).
+fn saved(checker: &Checker<'_>, id: u64) {
+    const MAGICS: [(&str, u32); 4] = [
+        ("ifaddr-", 0x4736_1222),
+        ("route-", 0x4531_1224),
+        ("route6-", 0x4531_1224),
+        ("rule-", 0x7170_6986),
+    ];
+    for (prefix, magic) in MAGICS {
+        let image = format!("{prefix}{id}.img");
+        let Ok(Some(mut content)) = checker.checkpoint.read(&image) else {
+            continue;
+        };
+        let mut first = [0; 4];
+        let is_whole = content.read_exact(&mut first).is_ok();
+        let error = |what: &str| checker.error("saved-network", &image, (), what);
+        if !is_whole || u32::from_le_bytes(first) != magic {
+            error("it is not what `ip ... save` writes: its magic is missing");
+        } else if !is_netlink(content) {
+            error("behind its magic are not netlink messages up to its end");
+        }
+    }
+    for image in [format!("iptables-{id}.img"), format!("ip6tables-{id}.img")] {
+        if let Ok(Some(content)) = checker.checkpoint.read(&image)
+            && !is_rules(content)
+        {
+            let what = "it is not what `iptables-save` writes";
+            checker.error("saved-network", &image, (), what);
+        }
+    }
+}
+
+/// Returns true if all of it is netlink messages: a length, 12 more bytes of a header, content, padding.
+fn is_netlink(content: impl Read) -> bool {
+    const HEADER: u64 = 16;
+    let mut content = BufReader::new(content);
+    loop {
+        match content.fill_buf() {
+            Ok([]) => return true,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+        let mut length = [0; 4];
+        if content.read_exact(&mut length).is_err() {
+            return false;
+        }
+        let length = u64::from(u32::from_le_bytes(length));
+        if length < HEADER {
+            return false;
+        }
+        let rest = length.next_multiple_of(4) - 4;
+        match io::copy(&mut (&mut content).take(rest), &mut io::sink()) {
+            Ok(copied) if copied == rest => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Returns true if each line is one that `iptables-restore` takes: a remark, a table, a chain, a rule.
+fn is_rules(content: impl Read) -> bool {
+    const BEGINNINGS: &[u8] = b"#*:-[";
+    let lines = BufReader::new(content.take(METADATA_FILE)).split(b'\n');
+    lines
+        .map_while(io::Result::ok)
+        .all(|line| match line.first() {
+            None => true,
+            Some(first) => BEGINNINGS.contains(first) || line == b"COMMIT",
+        })
 }
 
 /// A namespace from outside, or its links to others.

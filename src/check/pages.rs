@@ -283,9 +283,14 @@ impl PagesImages {
                 true => Severity::Error,
                 false => Severity::Warning,
             };
+            let zeros = if *of_task {
+                ""
+            } else {
+                ": the shared memory becomes zeros"
+            };
             match checker.checkpoint.size(&image) {
                 Ok(Some(size)) if size < *bytes => {
-                    let what = format!("it has {size} bytes; {pagemap} needs {bytes}");
+                    let what = format!("it has {size} bytes; {pagemap} needs {bytes}{zeros}");
                     checker.found(severity, "short-pages", &image, (), what);
                 }
                 Ok(Some(size)) if size > *bytes => {
@@ -293,7 +298,7 @@ impl PagesImages {
                     checker.warning("surplus-pages", &image, (), what);
                 }
                 Ok(None) if *bytes > 0 => {
-                    let what = format!("missing: {pagemap} has {bytes} bytes in it");
+                    let what = format!("missing: {pagemap} has {bytes} bytes in it{zeros}");
                     checker.found(severity, "missing-pages", &image, (), what);
                 }
                 Ok(_) => {}

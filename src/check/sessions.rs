@@ -244,7 +244,7 @@ impl<'a> Forest<'a> {
                 continue;
             };
             let pgid = member.pgid;
-            if pgid == 0 || session.group == Some(pgid) {
+            if session.group == Some(pgid) || pgid == 0 && member.pid != member.sid {
                 continue;
             }
             if member.pid == member.sid {

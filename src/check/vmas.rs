@@ -138,7 +138,10 @@ impl Look<'_, '_> {
         let (start, end) = (area.start, area.end);
         if end <= start {
             let what = format!("it ends at 0x{end:x}, not above its start 0x{start:x}");
-            self.error("mapping-range", "end", what);
+            match is_mapped(area) {
+                true => self.error("mapping-range", "end", what),
+                false => self.warning("mapping-range", "end", what),
+            }
         }
         if start < before.start {
             let what = format!(
@@ -245,6 +248,39 @@ impl Look<'_, '_> {
             if let Err(what) = found {
                 self.error("dangling-file", "shmid", what);
             }
+            if is_mapped(area) && !area.is(status::MEMFD | status::AIORING) {
+                self.access();
+            }
+        }
+    }
+
+    /// The file is open such that it can be mapped.
+    fn access(&self) {
+        /// `O_ACCMODE`, of which 0 is to read and 2 to read and write; `PROT_WRITE`.
+        const ACCESS: u32 = 3;
+        const BOTH: u32 = 2;
+        const WRITE: u32 = 2;
+        const SHARED: u32 = 1;
+        let area = self.area;
+        let is_shared = area.flags & SHARED != 0;
+        let Some(access) = area.file_flags.map(|flags| flags & ACCESS) else {
+            return;
+        };
+        if access & SHARED != 0 {
+            self.error(
+                "mapping-file",
+                "fdflags",
+                "its file is not open for reading",
+            );
+        } else if is_shared && area.prot & WRITE != 0 && access != BOTH {
+            self.error(
+                "mapping-file",
+                "fdflags",
+                "its file is not open for writing",
+            );
+        } else if is_shared && area.is(status::FILE_PRIVATE) && access != BOTH {
+            let what = "a private mapping of a file is marked as shared";
+            self.error("mapping-flags", "flags", what);
         }
     }
 

@@ -12,7 +12,7 @@ use super::examples;
 use super::export::Export;
 use super::get::Get;
 use super::mem::Mem;
-use super::options::{From, InOut, Json, SchemaArgs, path};
+use super::options::{From, InOut, Json, SchemaArgs, path, pid};
 use super::recode::Recode;
 use super::replace::Replace;
 use super::set::Set;
@@ -304,7 +304,7 @@ pub(super) struct Explore {
     #[arg(value_name = "WHAT")]
     pub(super) what: Topic,
     /// Only these tasks and those below them: a list, and repeated
-    #[arg(short = 'p', long, value_name = "PID,...", value_delimiter = ',')]
+    #[arg(short = 'p', long, value_name = "PID,...", value_delimiter = ',', value_parser = pid)]
     pub(super) pid: Vec<u32>,
     /// ps: draw the tree
     #[arg(long)]

@@ -9,7 +9,7 @@ use clap::Args as ClapArgs;
 use serde::Serialize;
 
 use super::messages::{caution, report, warn};
-use super::options::{Json, SchemaArgs};
+use super::options::{Json, SchemaArgs, pid};
 use super::output::{Output, print};
 use super::progress::Progress;
 use super::source;
@@ -35,7 +35,7 @@ pub(super) struct Coredump {
     )]
     input: Option<PathBuf>,
     /// Only these tasks: a list, and repeated
-    #[arg(short = 'p', long, value_name = "PID,...", value_delimiter = ',')]
+    #[arg(short = 'p', long, value_name = "PID,...", value_delimiter = ',', value_parser = pid)]
     pid: Vec<u32>,
     /// Where the files core.PID are written
     #[arg(

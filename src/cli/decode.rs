@@ -22,6 +22,7 @@ pub(super) fn run(args: &Decode, source: &SchemaArgs) -> Result<ExitCode> {
         .quote_big_ints(args.big_ints == BigInts::String)
         .exact(args.exact);
     if let (Some(dir), Some(output)) = (&args.dir, &args.files.output) {
+        whole::check_force(args.force, args.dir.is_some())?;
         let schema = source::schema(source)?;
         return whole::decode(&schema, dir, output, &options, (args.max_entry, args.force));
     }

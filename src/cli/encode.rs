@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::json::{self, EncodeOptions};
 
 pub(super) fn run(args: &Encode, source: &SchemaArgs) -> Result<ExitCode> {
+    whole::check_force(args.force, args.dir.is_some())?;
     let schema = source::schema(source)?;
     let options = EncodeOptions::default()
         .lenient(args.lenient)

@@ -57,6 +57,9 @@ Examples:
   $ crit get --from checkpoint.tar.gz pstree.img 'entries[*].pid' --json";
 
 pub(super) const SET: &str = "\
+Numbers are decimal, or have a prefix: 0x1f, 0o22, 0b11. A leading zero is refused, and so is a value that
+cannot be right for its field: port 70000, a mode without a type of file.
+
 Examples:
   $ crit set dump/core-100.img tc.comm=other --dry-run
   $ crit set dump/fs-100.img umask=0x3f --backup
@@ -73,6 +76,10 @@ Examples:
   $ crit diff dump checkpoint.tar.gz --files --show-unchanged";
 
 pub(super) const REPLACE: &str = "\
+The roots of bind mounts, and names and owners in the tarballs of dumped tmpfs, change too. Files that
+mention an old value and can't be changed are named in warnings, and so are fields that the schema does not
+know: they are not searched. Each OLD must be found, or nothing is changed.
+
 Examples:
   $ crit replace web --ip 127.0.0.1=10.0.0.2 --dry-run
   $ crit replace dump --path /srv/demo=/srv/other --backup
@@ -84,6 +91,10 @@ Examples:
   $ crit recode checkpoint.tar.gz dump/pstree.img";
 
 pub(super) const CHECK: &str = "\
+An error means that `criu restore` fails, whatever its options. A warning names an option that restore
+needs, or what becomes another. A note has no consequence. Errors come first; findings of one rule are one
+line, with their count. Files, process ids and kernel features of the machine are not looked at.
+
 Examples:
   $ crit check dump
   $ crit check dump checkpoint.tar.gz --json";

@@ -57,6 +57,13 @@ pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     clap::builder::OsStringValueParser::new().map(PathBuf::from)
 }
 
+/// A process id of a list.
+pub(super) fn pid(text: &str) -> Result<u32, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| "not a process id; several are separated by commas, as in -p 3,5".to_owned())
+}
+
 /// Images inside a checkpoint.
 #[derive(Debug, ClapArgs)]
 pub(super) struct From {

@@ -157,7 +157,7 @@ impl Output {
 pub(super) fn exists(what: String) -> Error {
     let error = Error::writing(io::Error::new(
         io::ErrorKind::AlreadyExists,
-        "it exists already",
+        "exists already",
     ));
     error.in_file(what).with_hint("--force overwrites it")
 }

@@ -22,6 +22,7 @@ use super::source;
 use crate::checkpoint::Checkpoint;
 use crate::edit::Changed;
 use crate::error::{Error, ErrorKind, Result};
+use crate::json::written_number;
 use crate::render::printable;
 use crate::replace::{Mention, Mounts, Replaced, Replacement, Replacer, Tarball, mentions};
 
@@ -233,7 +234,12 @@ fn raise_open_files() {
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
-/// Whether an image has anything that may be replaced; what is no image has not.
+/// The name of a file in its directory.
+fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Returns true if an image has anything that may be replaced; a file that is no image has not.
 fn is_concerned(
     replacer: &Replacer,
     checkpoint: &Checkpoint,
@@ -242,6 +248,21 @@ fn is_concerned(
 ) -> Result<bool> {
     match replacer.concerns(checkpoint.schema(), name, file) {
         Err(error) if error.kind().is_of_no_messages(name) => Ok(false),
+        // CRIU reads no image of an unknown name.
+        Err(error)
+            if checkpoint
+                .schema()
+                .kinds()
+                .by_file_name(base_name(name))
+                .is_none() =>
+        {
+            caution(&format!(
+                "{}: not searched: {}",
+                printable(name),
+                error.kind()
+            ));
+            Ok(false)
+        }
         concerned => concerned,
     }
 }
@@ -318,8 +339,9 @@ fn address(text: &str) -> Result<IpAddr> {
 fn ids(text: &str) -> Result<(u32, u32)> {
     let (old, new) = pair(text)?;
     let id = |text: &str| {
-        text.parse::<u32>().map_err(|_| {
-            let what = format!("`{text}` is no id");
+        let number = written_number(text).map_err(|what| Error::new(ErrorKind::Value(what)))?;
+        u32::try_from(number).map_err(|_| {
+            let what = format!("`{text}` is not a user or group id");
             Error::new(ErrorKind::Value(what))
         })
     };

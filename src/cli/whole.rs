@@ -190,6 +190,15 @@ fn encode_one(schema: &Schema, from: &Path, to: &Path, options: &EncodeOptions) 
     output.commit()
 }
 
+/// `--force` is about the files of a directory.
+pub(super) fn check_force(force: bool, has_directory: bool) -> Result<()> {
+    if force && !has_directory {
+        let what = "--force goes with -d: -o FILE replaces a file".to_owned();
+        return Err(Error::new(ErrorKind::Value(what)));
+    }
+    Ok(())
+}
+
 /// Refuses to overwrite files: names the first, and how many more there are.
 fn none_exists(files: impl Iterator<Item = PathBuf>) -> Result<()> {
     let mut existing = files.filter(|file| file.is_file());
@@ -199,8 +208,8 @@ fn none_exists(files: impl Iterator<Item = PathBuf>) -> Result<()> {
     let first = first.display().to_string();
     Err(exists(match existing.count() {
         0 => first,
-        1 => format!("{first} and another file"),
-        more => format!("{first} and {more} other files"),
+        1 => format!("{first} (and another file)"),
+        more => format!("{first} (and {more} other files)"),
     }))
 }
 

@@ -31,8 +31,10 @@ pub enum Meaning {
     /// A field that is named like an owner and is none of the dump's: a process group, a group of
     /// multicast, an id outside of the user namespace (of directories of cgroups).
     NoOwner,
-    /// The permissions of a file, with its type or without.
+    /// The type of a file with its permissions.
     Mode,
+    /// Permissions alone.
+    Permissions,
     /// The permissions that new files do not get.
     Umask,
     /// A TCP or UDP port.
@@ -49,7 +51,7 @@ impl Meaning {
     /// Returns true if people read it as an octal number.
     #[must_use]
     pub fn is_octal(self) -> bool {
-        matches!(self, Meaning::Mode | Meaning::Umask)
+        matches!(self, Meaning::Mode | Meaning::Permissions | Meaning::Umask)
     }
 }
 

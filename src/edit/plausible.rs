@@ -19,8 +19,9 @@ pub struct Implausible {
 }
 
 /// The meanings that bound a value.
-const BOUNDED: [Meaning; 7] = [
+const BOUNDED: [Meaning; 8] = [
     Meaning::Mode,
+    Meaning::Permissions,
     Meaning::Umask,
     Meaning::Port,
     Meaning::Comm,
@@ -112,8 +113,10 @@ fn wrong(
     shape: &Shape,
     message: &DynamicMessage,
 ) -> Option<String> {
-    /// All bits of `mode_t`: the type of a file and its permissions.
+    /// All bits of `mode_t`: the type of a file (`S_IFMT`) and its permissions.
     const MODE: u64 = 0o177_777;
+    const TYPE: u64 = 0o170_000;
+    const PERMISSIONS: u64 = 0o7777;
     const UMASK: u64 = 0o777;
     const PORT: u64 = 0xffff;
     /// `TASK_COMM_LEN` and `__NEW_UTS_LEN` of Linux without the zero at the end; `sun_path`; `PATH_MAX`.
@@ -130,22 +133,32 @@ fn wrong(
         Value::Bytes(bytes) => bytes.len(),
         _ => 0,
     };
-    let longer =
-        |most: usize| (length > most).then(|| format!("it has {length} bytes, more than {most}"));
+    let longer = |most: usize, what: &str| {
+        (length > most).then(|| format!("it has {length} bytes: {what} has at most {most}"))
+    };
     match meaning {
         Meaning::Mode => number
             .filter(|mode| *mode > MODE)
-            .map(|mode| format!("{mode} (0o{mode:o}) is not a mode: the largest is 0o{MODE:o}")),
+            .map(|mode| format!("{mode} (0o{mode:o}) is not a mode: the largest is 0o{MODE:o}"))
+            .or_else(|| {
+                let mode = number.filter(|mode| mode & TYPE == 0)?;
+                Some(format!(
+                    "0o{mode:o} is a mode without a type of file: 0o10{mode:04o} is that of a regular file"
+                ))
+            }),
+        Meaning::Permissions => number.filter(|mode| *mode > PERMISSIONS).map(|mode| {
+            format!("{mode} (0o{mode:o}) are not permissions: the largest are 0o{PERMISSIONS:o}")
+        }),
         Meaning::Umask => number
             .filter(|mask| *mask > UMASK)
             .map(|mask| format!("{mask} (0o{mask:o}) is not a umask: the largest is 0o{UMASK:o}")),
         Meaning::Port => number
             .filter(|port| *port > PORT)
             .map(|port| format!("{port} is not a port: the largest is {PORT}")),
-        Meaning::Comm => longer(COMM),
-        Meaning::Hostname => longer(HOSTNAME),
-        Meaning::Path if field.hints.unix_name => longer(SOCKET),
-        Meaning::Path => longer(PATH),
+        Meaning::Comm => longer(COMM, "a command name"),
+        Meaning::Hostname => longer(HOSTNAME, "a host name"),
+        Meaning::Path if field.hints.unix_name => longer(SOCKET, "the name of a socket"),
+        Meaning::Path => longer(PATH, "a path"),
         Meaning::Address => address(value, shape, message),
         _ => None,
     }
@@ -160,6 +173,10 @@ fn address(value: &Value, shape: &Shape, message: &DynamicMessage) -> Option<Str
     let (_, words, name) = FAMILIES.iter().find(|(number, ..)| *number == family)?;
     let has = value.as_list().map_or(0, <[Value]>::len);
     // CRIU 0.1 wrote four words for either: what was so before may stay so.
-    (has != *words)
-        .then(|| format!("an address of {has} words, where the family {name} has {words}"))
+    let what = match has {
+        1 => "an IPv4 address".to_owned(),
+        4 => "an IPv6 address".to_owned(),
+        _ => format!("an address of {has} words"),
+    };
+    (has != *words).then(|| format!("{what} in a socket of the family {name}"))
 }

@@ -67,6 +67,15 @@ fn hex(value: i128) -> String {
     text
 }
 
+/// Reads a number as people write it: decimal, or with the prefix of another base; without leading zeros.
+///
+/// The error says what the text is not, and what was perhaps meant.
+pub(crate) fn written_number(text: &str) -> Result<i128, String> {
+    Numbers::Written
+        .read(text)
+        .ok_or_else(|| Numbers::Written.refuse(text))
+}
+
 /// The forms of numbers that are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Numbers {
@@ -95,17 +104,21 @@ impl Numbers {
             && !digits.is_empty()
             && digits.bytes().all(|b| b.is_ascii_digit());
         if !is_padded {
-            return format!("`{text}` is not an integer");
+            return match prefixed(text) {
+                Some(number) => format!("`{text}` is not an integer of JSON: {number} is"),
+                None => format!("`{text}` is not an integer"),
+            };
         }
+        let sign = if text.starts_with('-') { "-" } else { "" };
         let decimal = if plain.is_empty() { "0" } else { plain };
         match (u64::from_str_radix(digits, 8), self) {
             (Ok(octal), Numbers::Plain) => format!(
-                "`{text}` has a leading zero: {octal} is the octal number, {decimal} the decimal one"
+                "`{text}` has a leading zero: {sign}{octal} is the octal number, {sign}{decimal} the decimal one"
             ),
             (Ok(_), _) => format!(
-                "`{text}` has a leading zero: 0o{decimal} is the octal number, {decimal} the decimal one"
+                "`{text}` has a leading zero: {sign}0o{decimal} is the octal number, {sign}{decimal} the decimal one"
             ),
-            (Err(_), _) => format!("`{text}` has a leading zero: {decimal} has none"),
+            (Err(_), _) => format!("`{text}` has a leading zero: {sign}{decimal} has none"),
         }
     }
 }

@@ -179,8 +179,7 @@ pub(crate) fn read_text(types: &Types, field: &Field, text: &str, element: bool)
         _ => false,
     };
     let json = if is_json {
-        serde_json::from_str(text)
-            .map_err(|error| Error::new(ErrorKind::Json(error.to_string())))?
+        serde_json::from_str(text).map_err(|error| syntax(&error))?
     } else {
         let value = match (&field.kind, text) {
             (FieldKind::String | FieldKind::Bytes, _) => Json::from(text),
@@ -201,6 +200,17 @@ pub(crate) fn read_text(types: &Types, field: &Field, text: &str, element: bool)
         }
     };
     read_value(types, field, element.then_some(0), json)
+}
+
+/// The error of JSON in a value. Where a number is wrong, it may be an octal one.
+fn syntax(error: &serde_json::Error) -> Error {
+    let text = error.to_string();
+    let is_number = text.starts_with("invalid number");
+    let error = Error::new(ErrorKind::Json(text));
+    match is_number {
+        true => error.with_hint(super::read::OCTAL_HINT),
+        false => error,
+    }
 }
 
 /// A field name with an optional index.

@@ -30,6 +30,8 @@ pub struct Area {
     pub status: u32,
     /// The advice of `madvise` that holds for it: bit N for the advice N.
     pub advice: u64,
+    /// The flags (`O_*`) that its file was open with; newer CRIUs note them.
+    pub file_flags: Option<u32>,
 }
 
 /// The bits of [`Area::status`], as CRIU's `criu/include/image.h` has them.
@@ -141,8 +143,8 @@ pub struct AddressSpace {
 }
 
 /// The fields of an area that are read.
-const FIELDS: [&str; 8] = [
-    "start", "end", "pgoff", "shmid", "prot", "flags", "status", "madv",
+const FIELDS: [&str; 9] = [
+    "start", "end", "pgoff", "shmid", "prot", "flags", "status", "madv", "fdflags",
 ];
 
 /// What is read of an address space besides them.
@@ -156,7 +158,7 @@ const BESIDE: [&str; 6] = [
 ];
 
 /// Where they stand: looked up once, not for each of 100,000 areas.
-struct Columns([Option<usize>; 8]);
+struct Columns([Option<usize>; 9]);
 
 impl Columns {
     fn of(record: Record<'_>) -> Self {
@@ -164,8 +166,17 @@ impl Columns {
     }
 
     fn area(&self, record: Record<'_>) -> Result<Area> {
-        let [start, end, pgoff, shmid, prot, flags, status, advice] =
-            self.0.map(|column| record.number_at(column));
+        let [
+            start,
+            end,
+            pgoff,
+            shmid,
+            prot,
+            flags,
+            status,
+            advice,
+            fdflags,
+        ] = self.0.map(|column| record.number_at(column));
         let (Some(start), Some(end)) = (start, end) else {
             let what = "an area without a start or an end".to_owned();
             return Err(Error::new(ErrorKind::Value(what)));
@@ -180,6 +191,7 @@ impl Columns {
             flags: word(flags),
             status: word(status),
             advice: advice.unwrap_or(0),
+            file_flags: fdflags.and_then(|flags| u32::try_from(flags).ok()),
         })
     }
 }

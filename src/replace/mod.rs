@@ -26,7 +26,7 @@ use crate::json::json_value;
 use crate::limits::{EXPLORED_ENTRIES, WARNINGS};
 use crate::message::present;
 use crate::schema::{Field, MessageType, Schema, Shape, Types};
-use mounts::Roots;
+use mounts::{Paths, Roots, Translation};
 
 /// Replaces in one image after the other, and counts.
 #[derive(Debug)]
@@ -39,9 +39,9 @@ pub struct Replacer {
     done: Vec<u64>,
     /// The new roots of the mounts of the image at hand.
     roots: Roots,
-    /// The mounts of the checkpoint, with their new roots by namespace.
+    /// The mounts of the checkpoint, and how paths change in each of its namespaces.
     mounts: Arc<Mounts>,
-    new_roots: Vec<Roots>,
+    translations: Vec<Translation>,
 }
 
 /// What was replaced in an image.
@@ -70,7 +70,7 @@ impl Replacer {
             meanings: FieldMeanings::bundled()?,
             roots: Roots::new(),
             mounts: Arc::default(),
-            new_roots: Vec::new(),
+            translations: Vec::new(),
             found: vec![0; replacements.len()],
             done: vec![0; replacements.len()],
             replacements,
@@ -84,7 +84,7 @@ impl Replacer {
     ///
     /// The source of a bind mount would move to another mount.
     pub fn with_mounts(mut self, mounts: Arc<Mounts>) -> Result<Self> {
-        self.new_roots = mounts.roots(&|path: &[u8]| self.renamed(path))?;
+        self.translations = mounts.translations(self.paths())?;
         self.mounts = mounts;
         Ok(self)
     }
@@ -210,13 +210,9 @@ impl Replacer {
         Ok(replaced)
     }
 
-    /// Returns the other path of one that is replaced, with the number of the replacement.
-    fn renamed(&self, path: &[u8]) -> Option<(usize, Vec<u8>)> {
-        let all = self.replacements.iter().enumerate();
-        all.filter(|(_, replacement)| replacement.is_about(Meaning::Path))
-            .find_map(|(number, replacement)| {
-                Some((number, replacement.text(Meaning::Path, path)?))
-            })
+    /// The paths that are replaced.
+    fn paths(&self) -> Paths<'_> {
+        Paths(&self.replacements)
     }
 
     /// Counts one more of what a replacement is about.
@@ -244,7 +240,7 @@ impl Replacer {
             }
             entries.push(entry);
         }
-        self.roots = mounts::translate_entries(&entries, &|path: &[u8]| self.renamed(path))?;
+        self.roots = mounts::translate_entries(&entries, self.paths())?;
         Ok(entries.into())
     }
 }
@@ -407,10 +403,9 @@ impl Walk<'_> {
             None => (&path[..], &b""[..]),
         };
         let replacer = &*self.replacer;
-        let rename = |path: &[u8]| replacer.renamed(path);
         let renamed = replacer
             .mounts
-            .renamed_file(mount, path, &replacer.new_roots, &rename)
+            .renamed_file(mount, path, &replacer.translations, replacer.paths())
             .map_err(|error| error.in_field(inside_of(way)))?;
         let Some((number, new)) = renamed else {
             return Ok(());

@@ -10,8 +10,9 @@
 use std::collections::HashMap;
 
 use super::Walk;
-use super::change::is_below;
+use super::change::{Replacement, is_below};
 use crate::checkpoint::Checkpoint;
+use crate::descriptor::Meaning;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Entry;
 use crate::message::{Record, present};
@@ -44,7 +45,11 @@ impl Mount {
 
 /// The mounts of all namespaces of a checkpoint: by them the files of a tmpfs have paths.
 #[derive(Debug, Default)]
-pub struct Mounts(Vec<Vec<Mount>>);
+pub struct Mounts {
+    namespaces: Vec<Vec<Mount>>,
+    /// The namespace and the place of each mount, by its id.
+    places: HashMap<u64, (usize, usize)>,
+}
 
 impl Mounts {
     /// Reads the mounts of a checkpoint.
@@ -53,7 +58,7 @@ impl Mounts {
     ///
     /// An image of mounts can't be read.
     pub fn read(checkpoint: &Checkpoint) -> Result<Self> {
-        let mut all = Vec::new();
+        let mut read = Mounts::default();
         for name in checkpoint.image_names()? {
             if !name.starts_with("mountpoints-") {
                 continue;
@@ -65,25 +70,29 @@ impl Mounts {
             })?;
             // Longer roots last, as they are looked through.
             mounts.sort_by_key(|mount| mount.root.len());
-            all.push(mounts);
+            for (place, mount) in mounts.iter().enumerate() {
+                read.places.insert(mount.id, (read.namespaces.len(), place));
+            }
+            read.namespaces.push(mounts);
         }
-        Ok(Mounts(all))
+        Ok(read)
     }
 
     /// Returns the device of a mount.
     pub(super) fn device_of(&self, id: u64) -> Option<u64> {
-        let mut mounts = self.0.iter().flatten();
-        mounts
-            .find(|mount| mount.id == id)
-            .map(|mount| mount.device)
+        self.mount(id).map(|(_, mount)| mount.device)
     }
 
-    /// Returns the new roots of the mounts, by namespace.
-    pub(super) fn roots(&self, rename: &Rename<'_>) -> Result<Vec<Roots>> {
-        self.0
-            .iter()
-            .map(|mounts| translate(mounts, rename))
-            .collect()
+    /// Returns a mount with the number of its namespace.
+    fn mount(&self, id: u64) -> Option<(usize, &Mount)> {
+        let (namespace, place) = *self.places.get(&id)?;
+        Some((namespace, self.namespaces.get(namespace)?.get(place)?))
+    }
+
+    /// Returns how paths change in each namespace.
+    pub(super) fn translations(&self, paths: Paths<'_>) -> Result<Vec<Translation>> {
+        let namespaces = self.namespaces.iter();
+        namespaces.map(|mounts| translate(mounts, paths)).collect()
     }
 
     /// Returns the other path of a file in the file system of a device, with the number of the
@@ -92,10 +101,11 @@ impl Mounts {
         &self,
         device: u64,
         path: &[u8],
-        rename: &Rename<'_>,
+        translations: &[Translation],
+        paths: Paths<'_>,
     ) -> Result<Option<Renamed>> {
-        for mounts in &self.0 {
-            let renamed = translated(mounts, path, &on(mounts, device), &Roots::new(), rename)?;
+        for (mounts, translation) in self.namespaces.iter().zip(translations) {
+            let renamed = translation.apply(mounts, device, path, paths)?;
             if renamed.is_some() {
                 return Ok(renamed);
             }
@@ -109,40 +119,65 @@ impl Mounts {
         &self,
         mount: u64,
         path: &[u8],
-        roots: &[Roots],
-        rename: &Rename<'_>,
+        translations: &[Translation],
+        paths: Paths<'_>,
     ) -> Result<Option<Renamed>> {
-        for (mounts, roots) in self.0.iter().zip(roots) {
-            let Some(place) = mounts.iter().position(|known| known.id == mount) else {
-                continue;
-            };
-            let Some(own) = mounts
-                .get(place)
-                .filter(|own| is_below(path, &own.mountpoint))
-            else {
-                return Ok(None);
-            };
-            let file = join(&own.root, rest(path, &own.mountpoint));
-            let above = on(mounts, own.device);
-            let Some((number, new)) = translated(mounts, &file, &above, roots, rename)? else {
-                return Ok(None);
-            };
-            let root = roots
-                .get(&(place as u64))
-                .map_or(&own.root, |(_, root)| root);
-            let mountpoint = rename(&own.mountpoint).map_or(own.mountpoint.clone(), |(_, new)| new);
-            let new = join(&mountpoint, rest(&new, root));
-            return Ok((new != path).then_some((number, new)));
+        let Some((namespace, own)) = self.mount(mount) else {
+            return Ok(None);
+        };
+        let (Some(mounts), Some(translation)) =
+            (self.namespaces.get(namespace), translations.get(namespace))
+        else {
+            return Ok(None);
+        };
+        if !is_below(path, &own.mountpoint) {
+            return Ok(None);
         }
-        Ok(None)
+        let file = join(&own.root, rest(path, &own.mountpoint));
+        let Some((number, new)) = translation.apply(mounts, own.device, &file, paths)? else {
+            return Ok(None);
+        };
+        let place = self
+            .places
+            .get(&mount)
+            .map_or(0, |(_, place)| *place as u64);
+        let root = translation
+            .roots
+            .get(&place)
+            .map_or(&own.root, |(_, root)| root);
+        if !is_below(&new, root) {
+            return Ok(None);
+        }
+        let mountpoint = paths.rename(&own.mountpoint).map(|(_, new)| new);
+        let mountpoint = mountpoint.as_deref().unwrap_or(&own.mountpoint);
+        let new = join(mountpoint, rest(&new, root));
+        Ok((new != path).then_some((number, new)))
     }
 }
 
-/// The places of the mounts of a device.
-fn on(mounts: &[Mount], device: u64) -> Vec<usize> {
-    let mounts = mounts.iter().enumerate();
-    let of_it = mounts.filter(|(_, mount)| mount.device == device);
-    of_it.map(|(place, _)| place).collect()
+/// How paths change in a mount namespace.
+#[derive(Debug, Default)]
+pub(super) struct Translation {
+    /// The new roots of the mounts.
+    pub(super) roots: Roots,
+    /// The mounts that lead to paths that are replaced, by device.
+    above: HashMap<u64, Above>,
+}
+
+impl Translation {
+    /// The other path of a file in the file system of a device.
+    fn apply(
+        &self,
+        mounts: &[Mount],
+        device: u64,
+        file: &[u8],
+        paths: Paths<'_>,
+    ) -> Result<Option<Renamed>> {
+        match self.above.get(&device) {
+            Some(above) => translated(mounts, file, above, &self.roots, paths),
+            None => Ok(None),
+        }
+    }
 }
 
 /// The number of a replacement, and the path that it makes.
@@ -151,75 +186,115 @@ pub(super) type Renamed = (usize, Vec<u8>);
 /// What is read of a mount.
 const FIELDS: [&str; 4] = ["mnt_id", "root_dev", "mountpoint", "root"];
 
-/// Finds a path among the replacements: the number of the one that is about it, and the other path.
-pub(super) type Rename<'a> = dyn Fn(&[u8]) -> Option<Renamed> + 'a;
+/// The paths that are replaced.
+#[derive(Clone, Copy)]
+pub(super) struct Paths<'a>(pub(super) &'a [Replacement]);
+
+impl Paths<'_> {
+    /// Returns the other path of one that is replaced, with the number of the replacement.
+    pub(super) fn rename(self, path: &[u8]) -> Option<Renamed> {
+        let all = self.0.iter().enumerate();
+        all.filter(|(_, replacement)| replacement.is_about(Meaning::Path))
+            .find_map(|(number, replacement)| {
+                Some((number, replacement.text(Meaning::Path, path)?))
+            })
+    }
+
+    /// Returns true if a path that is replaced is reached by a mount at this place, or moves it.
+    fn touches(self, mountpoint: &[u8]) -> bool {
+        self.0.iter().any(|replacement| match replacement {
+            Replacement::Path { old, .. } => {
+                is_below(mountpoint, old.as_bytes()) || is_below(old.as_bytes(), mountpoint)
+            }
+            _ => false,
+        })
+    }
+}
 
 /// Translates the roots of the mounts of an image.
 ///
 /// # Errors
 ///
 /// The other path of a root is not below the mount that its file system is reached by.
-pub(super) fn translate_entries(entries: &[Entry], rename: &Rename<'_>) -> Result<Roots> {
+pub(super) fn translate_entries(entries: &[Entry], paths: Paths<'_>) -> Result<Roots> {
     let mounts = entries.iter().map(|entry| Mount::of(entry.record()));
-    translate(&mounts.collect::<Vec<_>>(), rename)
+    Ok(translate(&mounts.collect::<Vec<_>>(), paths)?.roots)
 }
 
-fn translate(mounts: &[Mount], rename: &Rename<'_>) -> Result<Roots> {
+fn translate(mounts: &[Mount], paths: Paths<'_>) -> Result<Translation> {
     let mut by_device: HashMap<u64, Vec<usize>> = HashMap::new();
     for (place, mount) in mounts.iter().enumerate() {
         by_device.entry(mount.device).or_default().push(place);
     }
-    let mut roots = Roots::new();
-    for places in by_device.values_mut() {
+    let mut translation = Translation::default();
+    for (device, places) in &mut by_device {
         // Shorter roots first: a longer one may be translated by them.
         places.sort_by_key(|place| mounts.get(*place).map(|mount| mount.root.len()));
-        for (number, place) in places.iter().enumerate() {
-            let above = places.get(..number).unwrap_or_default();
-            let root = mounts.get(*place).map_or(&[][..], |mount| &mount.root);
-            if let Some(new) = translated(mounts, root, above, &roots, rename)? {
-                roots.insert(*place as u64, new);
+        let mut above = Above::default();
+        for place in places.iter().copied() {
+            let Some(mount) = mounts.get(place) else {
+                continue;
+            };
+            let roots = &mut translation.roots;
+            let new = translated(mounts, &mount.root, &above, roots, paths)?;
+            if new.is_some() || paths.touches(&mount.mountpoint) {
+                above.add(&mount.root, place);
             }
+            roots.extend(new.map(|new| (place as u64, new)));
         }
+        translation.above.insert(*device, above);
     }
-    Ok(roots)
+    Ok(translation)
+}
+
+/// Mounts of a file system that lead to a path that is replaced, by their roots.
+#[derive(Debug, Default)]
+struct Above(HashMap<Vec<u8>, Vec<usize>>);
+
+impl Above {
+    fn add(&mut self, root: &[u8], place: usize) {
+        let root = root.strip_suffix(b"/").unwrap_or(root);
+        self.0.entry(root.to_vec()).or_default().push(place);
+    }
+
+    /// The places of the mounts whose roots are above a file, the nearest first.
+    fn of(&self, file: &[u8]) -> Vec<usize> {
+        let mut places = Vec::new();
+        let mut path = file.strip_suffix(b"/").unwrap_or(file);
+        while let Some(slash) = memchr::memrchr(b'/', path) {
+            path = path.get(..slash).unwrap_or_default();
+            places.extend(self.0.get(path).into_iter().flatten().rev());
+        }
+        places
+    }
 }
 
 /// The other path of a file in its file system, by one of the mounts of it whose roots are above.
 fn translated(
     mounts: &[Mount],
     file: &[u8],
-    above: &[usize],
+    above: &Above,
     roots: &Roots,
-    rename: &Rename<'_>,
+    paths: Paths<'_>,
 ) -> Result<Option<Renamed>> {
-    for by in above.iter().rev() {
-        let Some(through) = mounts.get(*by) else {
+    for by in above.of(file) {
+        let Some(through) = mounts.get(by) else {
             continue;
         };
-        if through.root == file || !is_below(file, &through.root) {
-            continue;
-        }
         let path = join(&through.mountpoint, rest(file, &through.root));
-        let known = roots.get(&(*by as u64));
+        let known = roots.get(&(by as u64));
         // Where the mount's own root moves, what is below it moves along.
         let (own_root, moved) = match known {
             Some((number, root)) => (root.as_slice(), Some(*number)),
             None => (through.root.as_slice(), None),
         };
-        let renamed = match rename(&path) {
-            Some(found) if !is_hidden(mounts, *by, &path) => Some(found),
-            _ => None,
-        };
-        let mountpoint = rename(&through.mountpoint).map(|(_, path)| path);
+        let renamed = paths.rename(&path);
+        let renamed = renamed.filter(|_| !is_hidden(mounts, by, &path));
+        let mountpoint = paths.rename(&through.mountpoint).map(|(_, path)| path);
         let mountpoint = mountpoint.as_deref().unwrap_or(&through.mountpoint);
         let (number, inside) = match (renamed, moved) {
             (Some((number, new)), _) => {
-                let after = |mount: &Mount| rename(&mount.mountpoint).map(|(_, path)| path);
-                let is_covered = mounts.iter().enumerate().any(|(place, other)| {
-                    let other = after(other).unwrap_or_else(|| other.mountpoint.clone());
-                    place != *by && other.len() > mountpoint.len() && is_below(&new, &other)
-                });
-                if !is_below(&new, mountpoint) || is_covered {
+                if !is_below(&new, mountpoint) || is_covered(mounts, by, mountpoint, &new, paths) {
                     let what = format!(
                         "{} can't move: {} is on another mount",
                         String::from_utf8_lossy(&path),
@@ -238,6 +313,21 @@ fn translated(
         }
     }
     Ok(None)
+}
+
+/// Returns true if another mount lies over a path, once the mount points that are replaced have moved.
+fn is_covered(
+    mounts: &[Mount],
+    by: usize,
+    mountpoint: &[u8],
+    path: &[u8],
+    paths: Paths<'_>,
+) -> bool {
+    mounts.iter().enumerate().any(|(place, other)| {
+        let moved = paths.rename(&other.mountpoint).map(|(_, path)| path);
+        let other = moved.as_deref().unwrap_or(&other.mountpoint);
+        place != by && other.len() > mountpoint.len() && is_below(path, other)
+    })
 }
 
 /// Returns true if another mount lies over a path of this one.
@@ -311,8 +401,11 @@ mod tests {
     }
 
     fn roots(mounts: &[Entry], old: &str, new: &str) -> Vec<(u64, String)> {
-        let rename = |path: &[u8]| Some((0, super::super::change::path(path, old, new)?));
-        let roots = translate_entries(mounts, &rename).unwrap();
+        let paths = [Replacement::Path {
+            old: old.to_owned(),
+            new: new.to_owned(),
+        }];
+        let roots = translate_entries(mounts, Paths(&paths)).unwrap();
         let mut roots: Vec<_> = roots
             .into_iter()
             .map(|(place, (_, root))| (place, String::from_utf8(root).unwrap()))
@@ -362,12 +455,10 @@ mod tests {
             mount(2, "/data", "/"),
             mount(2, "/sub", "/x"),
         ];
-        let rename = |path: &[u8]| {
-            Some((
-                0,
-                super::super::change::path(path, "/data/x", "/elsewhere")?,
-            ))
-        };
-        assert!(translate_entries(&mounts, &rename).is_err());
+        let paths = [Replacement::Path {
+            old: "/data/x".to_owned(),
+            new: "/elsewhere".to_owned(),
+        }];
+        assert!(translate_entries(&mounts, Paths(&paths)).is_err());
     }
 }

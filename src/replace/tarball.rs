@@ -110,6 +110,9 @@ impl<R: Read, W: Write> Copy<'_, R, W> {
                     .map(drop)
                     .map_err(|error| damaged(&error));
             }
+            if checksum(&block) != Header::from_byte_slice(&block).cksum().ok() {
+                return Err(malformed("the checksum of a header is wrong"));
+            }
             let header = Header::from_byte_slice(&block);
             let size = header.entry_size().map_err(|error| damaged(&error))?;
             match header.entry_type() {
@@ -181,19 +184,33 @@ impl<R: Read, W: Write> Copy<'_, R, W> {
     fn member(&mut self, front: Front, mut block: Block, size: u64) -> Result<()> {
         let header = Header::from_byte_slice(&block);
         let kind = header.entry_type();
-        let name = front.record(b"path").or(front.name.as_deref());
-        let name = name.map_or_else(|| header.path_bytes().into_owned(), <[u8]>::to_vec);
+        let plain = front.record(b"path").or(front.name.as_deref());
+        let plain = plain.map_or_else(|| header.path_bytes().into_owned(), <[u8]>::to_vec);
+        // A sparse file of the POSIX format has its name in a record of its own.
+        let name = front
+            .record(SPARSE_NAME)
+            .map_or(plain.clone(), <[u8]>::to_vec);
         let link = front.record(b"linkpath").or(front.link.as_deref());
         let link = link.map(<[u8]>::to_vec);
         let link = link.or_else(|| header.link_name_bytes().map(|link| link.into_owned()));
         let new_name = self.renamed(&name)?;
-        // A symbolic link is what its file system holds: not a name of this tarball.
+        let new_plain = match plain == name {
+            true => new_name.clone(),
+            false => self.renamed(&plain)?,
+        };
         let new_link = match (&link, kind) {
             (Some(link), EntryType::Link) => self.renamed(link)?,
+            // A symbolic link has a path of the mount namespace, as a deleted one has in its image.
+            (Some(link), EntryType::Symlink) => {
+                self.replacer.paths().rename(link).map(|(number, new)| {
+                    self.replacer.count(number);
+                    new
+                })
+            }
             _ => None,
         };
-        let uid = self.owner(Meaning::Uid, number(&front, b"uid", header.uid()));
-        let gid = self.owner(Meaning::Gid, number(&front, b"gid", header.gid()));
+        let uid = self.owner(Meaning::Uid, number(&front, b"uid", header.uid())?);
+        let gid = self.owner(Meaning::Gid, number(&front, b"gid", header.gid())?);
         if new_name.is_none() && new_link.is_none() && uid.is_none() && gid.is_none() {
             self.write(&front.blocks)?;
         } else {
@@ -205,13 +222,19 @@ impl<R: Read, W: Write> Copy<'_, R, W> {
                 let after = String::from_utf8_lossy(new).into_owned();
                 note(shown.clone(), shown.clone().into(), after.into());
             }
+            if let (Some(link), Some(new)) = (&link, &new_link) {
+                let text = |link: &[u8]| String::from_utf8_lossy(link).into_owned();
+                let path = format!("{shown}: link");
+                note(path, text(link).into(), text(new).into());
+            }
             for (field, changed) in [("uid", uid), ("gid", gid)] {
                 if let Some((before, after)) = changed {
                     note(format!("{shown}: {field}"), before.into(), after.into());
                 }
             }
             let new = New {
-                name: new_name,
+                name: new_plain,
+                sparse_name: new_name.filter(|_| plain != name),
                 link: new_link,
                 uid: uid.map(|(_, new)| new),
                 gid: gid.map(|(_, new)| new),
@@ -252,12 +275,12 @@ impl<R: Read, W: Write> Copy<'_, R, W> {
         if inside.is_empty() || !inside.starts_with(b"/") {
             return Ok(None);
         }
-        let new = self
-            .tarball
-            .mounts
-            .renamed(self.tarball.device, inside, &|path: &[u8]| {
-                self.replacer.renamed(path)
-            })?;
+        let new = self.tarball.mounts.renamed(
+            self.tarball.device,
+            inside,
+            &self.replacer.translations,
+            self.replacer.paths(),
+        )?;
         Ok(new.map(|(number, path)| {
             self.replacer.count(number);
             [b".", path.as_slice(), end].concat()
@@ -284,17 +307,24 @@ impl<R: Read, W: Write> Copy<'_, R, W> {
     }
 }
 
+/// The record with the name of a sparse file, as GNU tar writes it.
+const SPARSE_NAME: &[u8] = b"GNU.sparse.name";
+
 /// The number of an owner: a record of a POSIX header goes before the field.
-fn number(front: &Front, key: &[u8], field: io::Result<u64>) -> Option<u64> {
+fn number(front: &Front, key: &[u8], field: io::Result<u64>) -> Result<Option<u64>> {
     match front.record(key) {
-        Some(text) => std::str::from_utf8(text).ok()?.parse().ok(),
-        None => field.ok(),
+        Some(text) => Ok(std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| text.parse().ok())),
+        None => field.map(Some).map_err(|error| damaged(&error)),
     }
 }
 
 /// What a member has from now on.
 struct New {
     name: Option<Vec<u8>>,
+    /// The name of a sparse file of the POSIX format.
+    sparse_name: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     uid: Option<u64>,
     gid: Option<u64>,
@@ -307,6 +337,12 @@ impl New {
         const NAME: (usize, usize) = (0, 100);
         const LINK: (usize, usize) = (157, 257);
         const PREFIX: (usize, usize) = (345, 500);
+        if let Some(new) = self.sparse_name {
+            let mut records = front.records.iter_mut();
+            if let Some((_, value)) = records.find(|(key, _)| key == SPARSE_NAME) {
+                *value = new;
+            }
+        }
         let is_posix = block.get(257..263) == Some(b"ustar\0");
         let mut blocks = Vec::new();
         let records = &mut front.records;
@@ -363,15 +399,20 @@ impl New {
     }
 }
 
-/// The sum of a header's bytes, in the form that GNU tar gives it.
+/// The place of the sum of a header's bytes.
+const SUM: std::ops::Range<usize> = 148..156;
+
+/// The sum of a header's bytes, where those of the sum itself count as blanks.
+fn checksum(block: &Block) -> Option<u32> {
+    let field: u32 = block.get(SUM)?.iter().map(|byte| u32::from(*byte)).sum();
+    let all: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+    Some(all - field + u32::from(b' ') * 8)
+}
+
+/// Puts the sum of a header's bytes into it, in the form that GNU tar gives it.
 fn put_checksum(block: &mut Block) {
-    const SUM: std::ops::Range<usize> = 148..156;
+    let text = format!("{:06o}\0 ", checksum(block).unwrap_or(0));
     if let Some(field) = block.get_mut(SUM) {
-        field.fill(b' ');
-    }
-    let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
-    if let Some(field) = block.get_mut(SUM) {
-        let text = format!("{sum:06o}\0 ");
         field.copy_from_slice(text.as_bytes());
     }
 }

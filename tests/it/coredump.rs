@@ -459,7 +459,7 @@ fn a_core_file_is_for_its_owner_alone_and_stands_where_it_is_wanted() {
     assert_eq!(run.code, 2);
     assert!(
         run.stderr
-            .contains("./core.9230: it exists already\nhint: --force"),
+            .contains("./core.9230: exists already\nhint: --force"),
         "{}",
         run.stderr
     );

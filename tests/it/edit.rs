@@ -391,7 +391,7 @@ fn values_that_can_not_be_right_are_refused() {
         (
             "core-1.img",
             "tc.comm=sixteen bytes ab",
-            "it has 16 bytes, more than 15",
+            "it has 16 bytes: a command name has at most 15",
         ),
         (
             "fs-1.img",
@@ -405,18 +405,28 @@ fn values_that_can_not_be_right_are_refused() {
         ),
         (
             "files.img",
+            "entries[id=7].reg.mode=0o755",
+            "0o755 is a mode without a type of file: 0o100755 is that of a regular file",
+        ),
+        (
+            "ipcns-shm-11.img",
+            "entries[0].desc.mode=0o100666",
+            "are not permissions",
+        ),
+        (
+            "files.img",
             "entries[id=45].isk.src_port=70000",
             "70000 is not a port: the largest is 65535",
         ),
         (
             "files.img",
             "entries[id=49].isk.src_addr=10.0.0.1",
-            "an address of 1 words, where the family INET6 has 4",
+            "an IPv4 address in a socket of the family INET6",
         ),
         (
             "files.img",
             "entries[id=45].isk.src_addr=fd00::1",
-            "an address of 4 words, where the family INET has 1",
+            "an IPv6 address in a socket of the family INET",
         ),
     ];
     for (image, change, why) in refused {

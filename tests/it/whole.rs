@@ -182,7 +182,7 @@ fn images_made_without_their_pages_come_with_a_hint() {
     fs::write(dir.path().join("back/pages-1.img"), b"").unwrap();
     // What exists is only overwritten where that is said.
     let run = crit_in(dir.path(), &["encode", "-d", "json", "-o", "back"], b"");
-    let refused = "crit: back/core-100.img and 14 other files: it exists already\nhint: --force overwrites it\n";
+    let refused = "crit: back/core-100.img (and 14 other files): exists already\nhint: --force overwrites it\n";
     assert_eq!((run.code, run.stderr.as_str()), (2, refused));
     let force = ["encode", "-d", "json", "-o", "back", "--force"];
     crit_in(dir.path(), &force, b"").quiet();

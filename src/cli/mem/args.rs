@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args as ClapArgs};
 use super::values::{
     AddressRange, Bytes, parse_address, parse_hex, parse_protection, parse_range, parse_shortest,
 };
-use crate::cli::options::Json;
+use crate::cli::options::{Json, pid};
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::Selection;
 
@@ -19,7 +19,7 @@ pub(in crate::cli) struct Mem {
     #[arg(value_name = "DIR|ARCHIVE")]
     pub(super) checkpoint: PathBuf,
     /// Only these tasks, a list, and repeated: alone, their memory areas are listed
-    #[arg(short = 'p', long, value_name = "PID,...", value_delimiter = ',')]
+    #[arg(short = 'p', long, value_name = "PID,...", value_delimiter = ',', value_parser = pid)]
     pub(super) pid: Vec<u32>,
     /// Print memory as hexadecimal numbers and text; raw into the file of -o [256 bytes]
     #[arg(long, value_name = "ADDR[+LEN|-END]", value_parser = parse_range, group = "what")]

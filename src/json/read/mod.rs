@@ -38,6 +38,10 @@ pub(super) struct Reading {
     error: Option<Error>,
 }
 
+/// What a number with a leading zero may be.
+pub(super) const OCTAL_HINT: &str =
+    "numbers have no leading zeros; an octal one is a string: \"0o22\"";
+
 /// A step of a field path.
 pub(super) enum Step {
     Name(Box<str>),
@@ -79,8 +83,7 @@ impl Reading {
             let is_number = text == "invalid number";
             let error = Error::new(ErrorKind::Json(text.to_owned()));
             match is_number {
-                true => error
-                    .with_hint("numbers have no leading zeros; an octal one is a string: \"0o22\""),
+                true => error.with_hint(OCTAL_HINT),
                 false => error,
             }
         });

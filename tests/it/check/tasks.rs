@@ -206,6 +206,19 @@ faults! {
         }) => "parent", None, "", "`../gone` is not there";
 
     // Namespaces and mounts.
+    a_working_directory_that_is_a_file: "full-ns", edit("fs-7.img", |entries| entries[0]["cwd_id"] = json!(7))
+        => "fs-7.img", Some(0), "cwd_id", "the file 7 is not a directory";
+    routes_without_their_magic: "full-ns", bytes("route-10.img", |bytes| bytes[0] ^= 1)
+        => "route-10.img", None, "", "its magic is missing";
+    addresses_with_more_behind: "full-ns", bytes("ifaddr-10.img", |bytes| bytes.extend([1, 0, 0, 0]))
+        => "ifaddr-10.img", None, "", "are not netlink messages up to its end";
+    firewall_rules_of_garbage: "full-ns", bytes("iptables-10.img", |bytes| bytes.extend([7; 30]))
+        => "iptables-10.img", None, "", "it is not what `iptables-save` writes";
+    a_tarball_that_is_cut: "full-ns", bytes("tmpfs-dev-23.tar.gz.img", |bytes| bytes.truncate(60))
+        => "tmpfs-dev-23.tar.gz.img", None, "", "the tarball can't be unpacked";
+    a_network_that_is_none: "full-ns", edit("ids-1.img", |entries| {
+            entries[0].as_object_mut().unwrap().remove("net_ns_id");
+        }) => "ids-1.img", Some(0), "net_ns_id", "missing: the root task's network namespace";
     an_id_map_without_root: "userns", edit("userns-14.img", |entries| {
             entries[0]["uid_map"][0]["first"] = json!(1);
         }) => "userns-14.img", Some(0), "uid_map", "no extent has the id 0";
