@@ -101,6 +101,13 @@ impl Serialize for Text {
     }
 }
 
+/// Returns true if a path is another, or below it.
+pub(crate) fn is_below(path: &[u8], above: &[u8]) -> bool {
+    let above = above.strip_suffix(b"/").unwrap_or(above);
+    let rest = path.strip_prefix(above);
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+}
+
 #[cfg(test)]
 mod tests {
     use super::Text;

@@ -48,6 +48,17 @@ pub(super) const KINDS: [Kind; 20] = [
     kind("PIDFD", "pidfd", "pidfd.img"),
 ];
 
+/// The types of files in a mode, as Linux has them.
+pub(super) mod mode {
+    /// `S_IFMT`: the bits of the type.
+    pub(crate) const TYPE: u64 = 0o170_000;
+    pub(crate) const REGULAR: u64 = 0o100_000;
+    pub(crate) const DIRECTORY: u64 = 0o040_000;
+    pub(crate) const CHARACTER: u64 = 0o020_000;
+    pub(crate) const BLOCK: u64 = 0o060_000;
+    pub(crate) const SYMLINK: u64 = 0o120_000;
+}
+
 /// The images of old CRIUs beside those in [`KINDS`].
 const OLD_IMAGES: [&str; 3] = ["eventpoll-tfd.img", "inotify-wd.img", "fanotify-mark.img"];
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::checker::Checker;
 use super::descriptors::Tables;
-use super::files::{Epoll, Files, Owner};
+use super::files::{Epoll, Files, Owner, mode};
 use super::inventory::Inventory;
 use super::tasks::Tasks;
 use super::tree::Tree;
@@ -50,11 +50,6 @@ pub(super) fn check_used(
     }
 }
 
-/// `S_IFMT`, `S_IFREG` and `S_IFDIR`.
-const KIND: u64 = 0o170_000;
-const REGULAR: u64 = 0o100_000;
-const DIRECTORY: u64 = 0o040_000;
-
 /// Files that are handed to restore, and files that can't be opened with their flags
 /// (`criu/files-reg.c`, `open_path`).
 fn regular_files(checker: &Checker<'_>, files: &Files) {
@@ -71,11 +66,13 @@ fn regular_files(checker: &Checker<'_>, files: &Files) {
             let what = "an external file: restore needs --inherit-fd";
             checker.warning("external-file", place.image, place.field("ext"), what);
         }
-        if let Some(mode) = file.mode.filter(|mode| mode & KIND == 0) {
+        if let Some(mode) = file.mode.filter(|mode| mode & mode::TYPE == 0) {
             let what = format!("0o{mode:o} has no type of file: no file has this mode");
             checker.error("file-mode", place.image, place.field("mode"), what);
         }
-        let is_directory = file.mode.is_some_and(|mode| mode & KIND == DIRECTORY);
+        let is_directory = file
+            .mode
+            .is_some_and(|mode| mode & mode::TYPE == mode::DIRECTORY);
         let error = |what: &str| {
             checker.error("file-flags", place.image, place.field("flags"), what);
         };
@@ -107,7 +104,7 @@ fn directories(checker: &Checker<'_>, files: &Files, tasks: &Tasks) {
                     continue;
                 }
                 let mode = files.regular.get(&id).and_then(|file| file.mode);
-                let is_other = mode.is_some_and(|mode| mode & KIND != DIRECTORY);
+                let is_other = mode.is_some_and(|mode| mode & mode::TYPE != mode::DIRECTORY);
                 if *field != "exe_file_id" && is_other {
                     let what = format!("the file {id} is not a directory");
                     checker.error("directory", &image, (0, *field), what);
@@ -291,8 +288,9 @@ fn epolls(checker: &Checker<'_>, files: &Files, tables: &Tables) {
                 Some(("MEMFD", _)) => error(format!("the descriptor {fd} can't be watched")),
                 Some(("REG", target)) => {
                     let mode = files.regular.get(target).and_then(|file| file.mode);
-                    let is_plain =
-                        mode.is_some_and(|mode| [REGULAR, DIRECTORY].contains(&(mode & KIND)));
+                    let is_plain = mode.is_some_and(|mode| {
+                        [mode::REGULAR, mode::DIRECTORY].contains(&(mode & mode::TYPE))
+                    });
                     if is_plain {
                         error(format!(
                             "the descriptor {fd} can't be watched: it is a plain file"

@@ -10,6 +10,7 @@ use super::checker::Checker;
 use super::files::Files;
 use super::inventory::MNT;
 use super::tasks::Tasks;
+use crate::text::is_below;
 
 /// File systems, by their numbers in `fstype`.
 const UNSUPPORTED: u64 = 0;
@@ -414,13 +415,4 @@ fn unpack(content: impl Read) -> io::Result<()> {
         }
     }
     io::copy(&mut archive.into_inner(), &mut io::sink()).map(drop)
-}
-
-/// Returns true if a path is another, or below it.
-fn is_below(path: &[u8], above: &[u8]) -> bool {
-    let above = above.strip_suffix(b"/").unwrap_or(above);
-    match path.strip_prefix(above) {
-        Some(rest) => matches!(rest.first(), None | Some(b'/')),
-        None => false,
-    }
 }

@@ -5,14 +5,9 @@ use super::checker::Checker;
 use super::files::Files;
 use super::ids::has_own;
 use super::inventory::{IPC, Inventory, MNT, NAMESPACES, NET, USER, UTS};
-use super::tasks::{Task, Tasks};
+use super::tasks::Tasks;
 use super::tree::Tree;
 use super::{cgroups, mounts, network};
-
-/// The root task, if it is alive.
-pub(super) fn root(tasks: &Tasks) -> Option<&Task> {
-    tasks.root.and_then(|root| tasks.living.get(root))
-}
 
 /// The name of an image of the root task's own namespace; `None` if it shares that of CRIU.
 pub(super) fn own_image(
@@ -21,7 +16,9 @@ pub(super) fn own_image(
     place: usize,
     prefix: &str,
 ) -> Option<String> {
-    let root = root(tasks).filter(|root| has_own(inventory, root, place))?;
+    let root = tasks
+        .root()
+        .filter(|root| has_own(inventory, root, place))?;
     let id = root.namespaces.and_then(|ids| ids.get(place).copied())?;
     // CRIU before 0.8 named two of them after the root task.
     let id = match [IPC, UTS].contains(&place) && !inventory.ns_per_id {
@@ -43,7 +40,7 @@ pub(super) fn check(
         .filter(|(_, kind)| !kind.image.is_empty())
     {
         let own = own_image(inventory, tasks, place, kind.image);
-        if let (Some(image), Some(root)) = (&own, root(tasks))
+        if let (Some(image), Some(root)) = (&own, tasks.root())
             && !checker.has(image)
         {
             let what = format!(

@@ -7,7 +7,6 @@ use std::io::{self, BufRead as _, BufReader, Read};
 use super::checker::Checker;
 use super::files::Files;
 use super::inventory::NET;
-use super::namespaces::root;
 use super::tasks::Tasks;
 use crate::limits::METADATA_FILE;
 
@@ -42,7 +41,7 @@ pub(super) fn check(checker: &Checker<'_>, tasks: &Tasks, files: &Files, has_own
             }
         }
     }
-    if !has_own || root(tasks).is_none() {
+    if !has_own || tasks.root().is_none() {
         return;
     }
     for kind in ["UNIXSK", "INETSK", "PACKETSK", "NETLINKSK", "TUNF"] {

@@ -4,17 +4,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::checker::Checker;
-use super::files::{Files, Regular};
+use super::files::{Files, Regular, mode as kind};
 use super::tasks::Tasks;
 
 const IMAGE: &str = "remap-fpath.img";
-
-/// `S_IFMT` and `S_IFREG`, `S_IFCHR`, `S_IFBLK`, `S_IFLNK`.
-const KIND: u64 = 0o170_000;
-const REGULAR: u64 = 0o100_000;
-const CHARACTER: u64 = 0o020_000;
-const BLOCK: u64 = 0o060_000;
-const SYMLINK: u64 = 0o120_000;
 
 pub(super) fn check(checker: &Checker<'_>, files: &Files, tasks: &Tasks) {
     /// CRIU before 1.4 marked the number of a ghost file, and had no type.
@@ -104,10 +97,12 @@ fn ghost(checker: &Checker<'_>, ghost: &str, entry: u64, file: Option<Regular>) 
     let record = head.record();
     let error = |field: &str, what: String| checker.error("ghost", ghost, (0, field), what);
     let mode = record.number("mode").unwrap_or(0);
-    if [CHARACTER, BLOCK].contains(&(mode & KIND)) && record.number("rdev").is_none() {
+    if [kind::CHARACTER, kind::BLOCK].contains(&(mode & kind::TYPE))
+        && record.number("rdev").is_none()
+    {
         error("rdev", "missing: the number of a device".to_owned());
     }
-    if mode & KIND == SYMLINK && record.bytes("symlnk_target").is_none() {
+    if mode & kind::TYPE == kind::SYMLINK && record.bytes("symlnk_target").is_none() {
         error(
             "symlnk_target",
             "missing: where a symbolic link leads to".to_owned(),
@@ -139,7 +134,7 @@ fn ghost(checker: &Checker<'_>, ghost: &str, entry: u64, file: Option<Regular>) 
         let what = format!("0o{mode:o}, and the file had 0o{of_file:o}");
         error("mode", what);
     }
-    if mode & KIND != REGULAR {
+    if mode & kind::TYPE != kind::REGULAR {
         return;
     }
     if is_chunked {

@@ -34,7 +34,7 @@ pub(super) struct Tasks {
     /// The tasks that are alive or stopped, in the order of `pstree.img`.
     pub(super) living: Vec<Task>,
     /// The place of the root task among them, if it is alive.
-    pub(super) root: Option<usize>,
+    root: Option<usize>,
     /// All tasks, including those that have ended.
     pub(super) pids: BTreeSet<u32>,
     /// The threads of living tasks, besides the tasks themselves.
@@ -43,6 +43,13 @@ pub(super) struct Tasks {
     pub(super) cgroup_sets: Vec<CgroupSet>,
     /// It is a pre-dump, which has memory only.
     pub(super) pre_dump: bool,
+}
+
+impl Tasks {
+    /// Returns the root task, if it is alive.
+    pub(super) fn root(&self) -> Option<&Task> {
+        self.root.and_then(|root| self.living.get(root))
+    }
 }
 
 /// The set of cgroups that a task or thread is in.

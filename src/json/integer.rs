@@ -70,6 +70,7 @@ fn hex(value: i128) -> String {
 /// Reads a number as people write it: decimal, or with the prefix of another base; without leading zeros.
 ///
 /// The error says what the text is not, and what was perhaps meant.
+#[cfg(feature = "cli")]
 pub(crate) fn written_number(text: &str) -> Result<i128, String> {
     Numbers::Written
         .read(text)

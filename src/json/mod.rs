@@ -38,6 +38,7 @@ pub use options::{DecodeOptions, Dialect, EncodeOptions};
 pub use recode::{Recoded, recode};
 
 pub(crate) use address::ip_address;
+#[cfg(feature = "cli")]
 pub(crate) use integer::written_number;
 pub(crate) use octal::with_octal;
 pub(crate) use path::{entry_value, json_value, read_text};

@@ -240,13 +240,6 @@ pub(super) fn path(text: &[u8], old: &str, new: &str) -> Option<Vec<u8>> {
     })
 }
 
-/// Returns true if a path is another, or below it.
-pub(super) fn is_below(path: &[u8], above: &[u8]) -> bool {
-    let above = above.strip_suffix(b"/").unwrap_or(above);
-    let rest = path.strip_prefix(above);
-    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
-}
-
 /// The owner among the options of a mount, such as `uid=1000` of a tmpfs.
 fn owner(text: &[u8], name: &str, old: u32, new: u32) -> Option<Vec<u8>> {
     let before = format!("{name}={old}");

@@ -9,15 +9,13 @@
 
 use std::collections::HashMap;
 
-use super::Walk;
-use super::change::{Replacement, is_below};
+use super::change::Replacement;
 use crate::checkpoint::Checkpoint;
 use crate::descriptor::Meaning;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Entry;
-use crate::message::{Record, present};
-use crate::schema::Shape;
-use prost_reflect::{DynamicMessage, Value};
+use crate::message::Record;
+use crate::text::is_below;
 
 /// New roots by the index of their entries, each with the number of the replacement that makes it.
 pub(super) type Roots = HashMap<u64, (usize, Vec<u8>)>;
@@ -358,33 +356,10 @@ fn join(above: &[u8], rest: &[u8]) -> Vec<u8> {
     }
 }
 
-impl Walk<'_> {
-    /// Gives a mount its new root.
-    pub(super) fn root(
-        &mut self,
-        shape: &Shape,
-        message: &mut DynamicMessage,
-        path: &str,
-    ) -> Result<()> {
-        let Some((number, new)) = self.replacer.roots.get(&self.index).cloned() else {
-            return Ok(());
-        };
-        let Some(field) = shape
-            .field_named("root")
-            .filter(|field| present(message, field).is_some())
-        else {
-            return Ok(());
-        };
-        if let Some(found) = self.replacer.found.get_mut(number) {
-            *found += 1;
-        }
-        let path = format!("{path}.root");
-        self.put(field, message, Value::Bytes(new.into()), &path)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use prost_reflect::Value;
+
     use super::*;
     use crate::Schema;
 
