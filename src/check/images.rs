@@ -84,6 +84,12 @@ impl Image<'_> {
                         // An image too large to be read here may be sound.
                         (ErrorKind::Limit(_), _) => Severity::Warning,
                         (_, Part::Read) => Severity::Error,
+                        // CRIU crashes on a length that is negative to it (`bfd.c`).
+                        (ErrorKind::EntryTooLong { length, .. }, Part::Lenient)
+                            if *length > i32::MAX as u64 =>
+                        {
+                            Severity::Error
+                        }
                         (_, Part::Lenient) => Severity::Warning,
                         (_, Part::Unread) => Severity::Note,
                     };

@@ -41,6 +41,7 @@ pub(super) const IPC: usize = 1;
 pub(super) const UTS: usize = 2;
 pub(super) const MNT: usize = 3;
 pub(super) const USER: usize = 4;
+pub(super) const TIME: usize = 5;
 pub(super) const PID: usize = 6;
 
 /// A kind of namespace.

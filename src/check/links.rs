@@ -33,7 +33,7 @@ pub(super) fn check(
     inet::check(checker, inventory, files, tables);
     terminals::check(checker, files, tables, tree.members());
     remaps::check(checker, files, tasks);
-    locks(checker, tasks, tables);
+    locks(checker, files, (tasks, tables));
     epolls(checker, files, tables);
     others(checker, files, tables, tasks);
 }
@@ -218,10 +218,15 @@ fn capacity(
 
 /// A lock is held by a task on one of its descriptors (`criu/file-lock.c`). Restore reads locks only with
 /// `--file-locks`, and does not set those of others.
-fn locks(checker: &Checker<'_>, tasks: &Tasks, tables: &Tables) {
+fn locks(checker: &Checker<'_>, files: &Files, (tasks, tables): (&Tasks, &Tables)) {
     const IMAGE: &str = "filelocks.img";
     /// `FL_POSIX`, `FL_FLOCK`, `FL_OFDLCK` and `FL_LEASE`: one of them.
-    const KINDS: u64 = 1 | 2 | 4 | 8;
+    const KINDS: u64 = 1 | 2 | 4 | LEASE;
+    const LEASE: u64 = 8;
+    let is_special = |id: u32| {
+        let mode = files.regular.get(&id).and_then(|file| file.mode);
+        mode.is_some_and(|mode| mode & mode::TYPE != mode::REGULAR)
+    };
     let mut any = false;
     checker.each(IMAGE, &[], &mut |entry, record| {
         let pid = record.signed("pid").and_then(|pid| u32::try_from(pid).ok());
@@ -241,11 +246,10 @@ fn locks(checker: &Checker<'_>, tasks: &Tasks, tables: &Tables) {
             checker.warning("lock-owner", IMAGE, (entry, "pid"), what);
             return;
         };
-        if record.number("flag").is_some_and(|flag| flag & KINDS == 0) {
-            let what = format!(
-                "0x{:x} is not a kind of lock",
-                record.number("flag").unwrap_or(0)
-            );
+        let flags = record.number("flag").unwrap_or(0);
+        let is_lease = flags & LEASE != 0;
+        if flags & KINDS == 0 {
+            let what = format!("0x{flags:x} is not a kind of lock");
             checker.error("lock", IMAGE, (entry, "flag"), what);
         }
         let fd = record.signed("fd").unwrap_or(-1);
@@ -253,6 +257,10 @@ fn locks(checker: &Checker<'_>, tasks: &Tasks, tables: &Tables) {
         match file {
             None => {
                 let what = format!("task {} has no descriptor {fd}", pid.unwrap_or(0));
+                checker.error("lock", IMAGE, (entry, "fd"), what);
+            }
+            Some(("REG", id)) if is_lease && is_special(*id) => {
+                let what = format!("a lease of the descriptor {fd}, which is not a regular file");
                 checker.error("lock", IMAGE, (entry, "fd"), what);
             }
             Some((kind, _)) if ["PIPE", "INETSK", "UNIXSK"].contains(kind) => {
@@ -335,7 +343,9 @@ fn owners(checker: &Checker<'_>, files: &Files, tables: &Tables, (tree, tasks): 
                 format!("{} is not a type of owners", owner.pid_type),
             );
         }
-        let is_known = tasks.pids.contains(&owner.pid)
+        // Without a pid namespace of its own, the init of the machine has the id 1.
+        let is_known = owner.pid == 1
+            || tasks.pids.contains(&owner.pid)
             || owner.pid_type == GROUP && groups.contains(&owner.pid)
             || tasks.tids.contains(&owner.pid);
         if !is_known {

@@ -264,13 +264,13 @@ impl Look<'_, '_> {
 
     /// Flags that mounts have, and the groups that they follow.
     fn sharing(&self, roots: &HashSet<usize>) {
-        /// The flags from `MS_SUBMOUNT` on are the kernel's own.
-        const OWN: u64 = 1 << 26;
+        /// `MS_NOUSER`, which the kernel keeps for itself: `mount` refuses it.
+        const OWN: u64 = 1 << 31;
         let shared: HashSet<u64> = self.mounts.iter().map(|mount| mount.shared).collect();
         let outside: HashSet<u64> = self.devices_from_outside(roots);
         for mount in self.mounts {
-            if mount.flags >= OWN && !mount.is_external {
-                let what = format!("0x{:x} has flags that no mount has", mount.flags);
+            if mount.flags & OWN != 0 && !mount.is_external {
+                let what = format!("0x{:x} has a flag that no mount has", mount.flags);
                 self.error(mount, "flags", what);
             }
             let follows = mount.master != 0 && !shared.contains(&mount.master);
@@ -304,10 +304,10 @@ impl Look<'_, '_> {
         }
         for (device, places) in &by_device {
             let all = || places.iter().filter_map(|place| self.mounts.get(*place));
+            self.sources(places, roots);
             if outside.contains(device) {
                 continue;
             }
-            self.sources(&all().collect::<Vec<_>>());
             let Some(first) = all().find(|mount| mount.root == b"/") else {
                 // Bind mounts below each other may share what is not here as a whole.
                 if let Some(mount) = all().next() {
@@ -332,20 +332,29 @@ impl Look<'_, '_> {
         }
     }
 
-    /// A bind mount is of a mount of the same file system, which has its source (`mounts_sb_equal`).
-    fn sources(&self, mounts: &[&Mount]) {
+    /// A bind mount is of a mount of the same file system, which has its source (`mounts_sb_equal`): of the
+    /// whole file system, of the root of the namespace, or of one that is external.
+    fn sources(&self, places: &[usize], roots: &HashSet<usize>) {
         /// Of these kinds, mounts of one file system may have other options.
-        const CGROUP: u64 = 12;
-        let is_whole = |mount: &&&Mount| mount.root == b"/";
-        let is_same = |a: &Mount, b: &Mount| {
-            let options = [CGROUP, AUTO].contains(&a.kind) || a.options == b.options;
-            options && a.source == b.source && a.kind == b.kind
+        const CGROUPS: [u64; 2] = [12, 23];
+        let at = |place: &usize| Some((*place, self.mounts.get(*place)?));
+        let is_outside = |(place, mount): (usize, &Mount)| {
+            roots.contains(&place) || mount.is_external || mount.is_of_plugin
         };
-        for mount in mounts.iter().filter(|mount| mount.root != b"/") {
-            let mut wholes = mounts.iter().filter(is_whole).peekable();
-            let is_there = wholes.peek().is_none() || wholes.any(|whole| is_same(whole, mount));
-            if !is_there {
-                let what = "no mount with the root / of its file system has its source and options";
+        let is_same = |a: &Mount, b: &Mount| {
+            let options = CGROUPS.contains(&a.kind) || a.kind == AUTO || a.options == b.options;
+            options && (a.is_external || a.source == b.source && a.kind == b.kind)
+        };
+        let origins: Vec<&Mount> = places
+            .iter()
+            .filter_map(at)
+            .filter(|(place, mount)| mount.root == b"/" || is_outside((*place, mount)))
+            .map(|(_, mount)| mount)
+            .collect();
+        for (place, mount) in places.iter().filter_map(at) {
+            let is_bind = mount.root != b"/" && !is_outside((place, mount));
+            if is_bind && !origins.is_empty() && !origins.iter().any(|of| is_same(of, mount)) {
+                let what = "no mount that it could be a bind mount of has its source and options";
                 self.error(mount, "source", what);
             }
         }

@@ -4,7 +4,7 @@
 use super::checker::Checker;
 use super::files::Files;
 use super::ids::has_own;
-use super::inventory::{IPC, Inventory, MNT, NAMESPACES, NET, USER, UTS};
+use super::inventory::{IPC, Inventory, MNT, NAMESPACES, NET, TIME, USER, UTS};
 use super::tasks::Tasks;
 use super::tree::Tree;
 use super::{cgroups, mounts, network};
@@ -64,6 +64,8 @@ pub(super) fn check(
     if let Some(image) = own_image(inventory, tasks, USER, "userns-") {
         id_maps(checker, &image);
     }
+    let time = own_image(inventory, tasks, TIME, "timens-");
+    clocks(checker, time.as_deref().unwrap_or("timens-0.img"));
     if own_image(inventory, tasks, MNT, "").is_some() {
         mounts::check(checker, tasks, files);
     }
@@ -114,6 +116,25 @@ fn id_maps(checker: &Checker<'_>, image: &str) {
                 error("two extents overlap".to_owned());
                 break;
             }
+        }
+    }
+}
+
+/// The clocks that restore goes on from: not so far ahead that they could overflow (`criu/timens.c`;
+/// Linux's `proc_timens_set_offset`).
+fn clocks(checker: &Checker<'_>, image: &str) {
+    /// `KTIME_SEC_MAX / 2`, in seconds.
+    const MOST: u64 = (i64::MAX / 1_000_000_000 / 2) as u64;
+    let Some(entry) = checker.first(image, &[]) else {
+        return;
+    };
+    for clock in ["monotonic", "boottime"] {
+        let time = entry.record().record(clock);
+        let seconds = time.and_then(|time| time.number("tv_sec"));
+        if let Some(seconds) = seconds.filter(|seconds| *seconds > MOST) {
+            let what = format!("{seconds} is more seconds than a clock may have, {MOST}");
+            let at = (0, format!("{clock}.tv_sec"));
+            checker.error("clock", image, at, what);
         }
     }
 }

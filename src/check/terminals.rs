@@ -18,6 +18,7 @@ struct Terminal {
     is_master: bool,
     is_live: bool,
     session: u32,
+    group: u32,
     rdev: u64,
 }
 
@@ -137,6 +138,7 @@ fn terminal(checker: &Checker<'_>, entry: u64, record: Record<'_>, id: u64) -> T
         is_master,
         is_live,
         session: record.word("sid").unwrap_or(0),
+        group: record.word("pgrp").unwrap_or(0),
         rdev,
     }
 }
@@ -187,7 +189,8 @@ fn pairs(
     }
 }
 
-/// The session of a master is one of the tasks'.
+/// The session of a master is one of the tasks', and its foreground group is in it
+/// (`tty_restore_ctl_terminal`).
 fn sessions(
     checker: &Checker<'_>,
     terminals: &HashMap<u64, Terminal>,
@@ -211,6 +214,13 @@ fn sessions(
         if first.is_none_or(|first| first.pid != session) {
             let what = format!("no task leads the session {session}");
             checker.error("terminal", INFO, (terminal.entry, "sid"), what);
+            continue;
+        }
+        let group = terminal.group;
+        let is_there = |member: &Member| member.sid == session && member.pgid == group;
+        if !members.iter().any(is_there) {
+            let what = format!("no task of the session {session} is in the process group {group}");
+            checker.error("terminal", INFO, (terminal.entry, "pgrp"), what);
         }
     }
 }

@@ -8,9 +8,11 @@ use super::files::Files;
 use super::tasks::Task;
 use crate::memory::{Area, status};
 
-/// `MAP_SHARED`, `MAP_PRIVATE` and `MAP_DROPPABLE`, one of which a mapping has; `MAP_ANONYMOUS`;
-/// `MAP_GROWSDOWN`.
+/// `MAP_SHARED`, `MAP_PRIVATE` and `MAP_DROPPABLE`, one of which a mapping has (a file may have the first
+/// two as `MAP_SHARED_VALIDATE`); `MAP_ANONYMOUS`; `MAP_GROWSDOWN`.
 const KINDS: u32 = 1 | 2 | 8;
+const SHARED: u32 = 1;
+const PRIVATE: u32 = 2;
 const ANONYMOUS: u32 = 0x20;
 const GROWS_DOWN: u32 = 0x100;
 
@@ -192,8 +194,14 @@ impl Look<'_, '_> {
         } else if area.is(status::ANON_PRIVATE) && area.flags & ANONYMOUS == 0 {
             let what = "a mapping of no file is not marked as anonymous";
             self.error("mapping-flags", "flags", what);
+        } else if area.is(status::ANON_PRIVATE)
+            && area.flags & (SHARED | PRIVATE) == SHARED | PRIVATE
+        {
+            let what = "a mapping of no file is either shared or private, not both";
+            self.error("mapping-flags", "flags", what);
         } else if area.flags & GROWS_DOWN != 0
-            && area.is(status::FILE_PRIVATE | status::FILE_SHARED | status::ANON_SHARED)
+            && (area.flags & SHARED != 0
+                || area.is(status::FILE_PRIVATE | status::FILE_SHARED | status::ANON_SHARED))
         {
             let what = "only a private mapping of no file can grow down";
             self.error("mapping-flags", "flags", what);
@@ -260,7 +268,6 @@ impl Look<'_, '_> {
         const ACCESS: u32 = 3;
         const BOTH: u32 = 2;
         const WRITE: u32 = 2;
-        const SHARED: u32 = 1;
         let area = self.area;
         let is_shared = area.flags & SHARED != 0;
         let Some(access) = area.file_flags.map(|flags| flags & ACCESS) else {

@@ -172,6 +172,15 @@ faults! {
     a_mapping_of_no_kind: "pattern", edit("mm-9230.img", |entries| {
             entries[0]["vmas"][0]["flags"] = json!(0);
         }) => "mm-9230.img", Some(0), "vmas[0].flags", "0x0 is neither shared nor private";
+    a_mapping_of_no_file_that_is_shared_and_private: "pattern", edit("mm-9230.img", |entries| {
+            let vmas = entries[0]["vmas"].as_array_mut().unwrap();
+            // 1 << 9 is VMA_ANON_PRIVATE; MAP_PRIVATE is 2.
+            let heap = vmas.iter_mut().find(|vma| vma["status"].as_u64().unwrap() & 1 << 9 != 0);
+            let heap = heap.unwrap();
+            heap["flags"] = json!(heap["flags"].as_u64().unwrap() | 3);
+            let status = heap.clone();
+            vmas[0] = status;
+        }) => "mm-9230.img", Some(0), "vmas[0].flags", "is either shared or private, not both";
     an_offset_inside_of_a_page: "pattern", edit("mm-9230.img", |entries| {
             entries[0]["vmas"][0]["pgoff"] = json!(100);
         }) => "mm-9230.img", Some(0), "vmas[0].pgoff", "0x64 is not the offset of a page";
@@ -206,6 +215,20 @@ faults! {
         }) => "parent", None, "", "`../gone` is not there";
 
     // Namespaces and mounts.
+    a_clock_that_would_overflow: "full-ns", field("timens-13.img", "/0/boottime/tv_sec", json!(1u64 << 40))
+        => "timens-13.img", Some(0), "boottime.tv_sec", "is more seconds than a clock may have, 4611686018";
+    a_flag_that_is_the_kernels: "full-ns", field("mountpoints-14.img", "/2/flags", json!("0x80000000"))
+        => "mountpoints-14.img", Some(2), "flags", "0x80000000 has a flag that no mount has";
+    a_bind_mount_of_another_source: "full-ns", edit("mountpoints-14.img", |entries| {
+            let mut bind = entries[2].clone();
+            bind["mnt_id"] = json!(900);
+            bind["root"] = json!("/below");
+            bind["mountpoint"] = json!("/run/below");
+            bind["source"] = json!("other");
+            entries.insert(0, bind);
+        }) => "mountpoints-14.img", Some(0), "source", "no mount that it could be a bind mount of";
+    a_filter_of_a_negative_length: "full-ns", bytes("seccomp.img", |bytes| bytes[8..12].fill(0xff))
+        => "seccomp.img", Some(0), "", "entry length 4294967295 exceeds";
     a_working_directory_that_is_a_file: "full-ns", edit("fs-7.img", |entries| entries[0]["cwd_id"] = json!(7))
         => "fs-7.img", Some(0), "cwd_id", "the file 7 is not a directory";
     routes_without_their_magic: "full-ns", bytes("route-10.img", |bytes| bytes[0] ^= 1)
