@@ -35,11 +35,19 @@ pub(super) fn check(checker: &Checker<'_>, inventory: &Inventory, tree: &Tree, t
         checker.error("shared-table", &image, (0, "files_id"), what);
     }
     pid_namespace(checker, inventory, of_root, &image);
-    let outside = inventory.root_ids.and_then(|ids| ids.get(NET).copied());
     let own = of_root.namespaces.and_then(|ids| ids.get(NET).copied());
-    if own == Some(0) && outside.is_some_and(|id| id != 0) {
-        let what = "missing: the root task's network namespace";
-        checker.error("missing-ids", &image, (0, "net_ns_id"), what);
+    if own == Some(0) && has_own(inventory, of_root, NET) {
+        let at = (0, "net_ns_id");
+        let is_there = checker
+            .first(&image, &["net_ns_id"])
+            .is_some_and(|entry| entry.record().word("net_ns_id").is_some());
+        if is_there {
+            let what = "no network namespace has the id 0: it gets a new one, without devices";
+            checker.warning("missing-ids", &image, at, what);
+        } else {
+            let what = "missing: the root task's network namespace";
+            checker.error("missing-ids", &image, at, what);
+        }
     }
     for member in members.iter().filter(|member| member.ppid != 0) {
         let Some(ids) = by_pid.get(&member.pid).and_then(|task| task.namespaces) else {

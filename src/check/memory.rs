@@ -53,7 +53,9 @@ pub(super) fn check(
         };
         let pagemap = &read.pagemap;
         if let Some(space) = &space {
-            pages::inside(checker, &name, pagemap, (task, &space.areas), page_size);
+            let may_inherit = tasks.root().is_some_and(|root| root.pid != task.pid);
+            let space_of = (task, &space.areas[..], may_inherit);
+            pages::inside(checker, &name, pagemap, space_of, page_size);
             if !tasks.pre_dump {
                 let space = (space.areas.as_slice(), has_parent);
                 pages::vdso(checker, &name, pagemap, space, page_size);

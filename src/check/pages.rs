@@ -52,7 +52,7 @@ pub(super) fn inside(
     checker: &Checker<'_>,
     image: &str,
     pagemap: &Pagemap,
-    (task, areas): (&Task, &[Area]),
+    (task, areas, may_inherit): (&Task, &[Area], bool),
     page_size: u64,
 ) {
     let mut areas = areas
@@ -78,9 +78,23 @@ pub(super) fn inside(
             continue;
         }
         if !run.vaddr.is_multiple_of(page_size) {
+            while areas.peek().is_some_and(|area| area.end <= run.vaddr) {
+                areas.next();
+            }
+            let is_whole = areas
+                .peek()
+                .is_some_and(|area| area.start <= run.vaddr && end <= area.end);
             let what = format!("0x{:x} is not the address of a page", run.vaddr);
-            checker.error("page-range", image, at_field("vaddr"), what);
-        } else if run.vaddr < end_before {
+            // A part of a page at the end of a mapping is none, and restore waits for it for ever. Tasks that
+            // share memory with their parent take page by page, each from its beginning.
+            match is_whole || may_inherit {
+                true => checker.warning("page-range", image, at_field("vaddr"), what),
+                false => checker.error("page-range", image, at_field("vaddr"), what),
+            }
+            end_before = end_before.max(end);
+            continue;
+        }
+        if run.vaddr < end_before {
             let what = format!(
                 "0x{:x} is before the end of an earlier entry, 0x{end_before:x}: the later pages win",
                 run.vaddr

@@ -276,7 +276,8 @@ fn a_check_of_images_that_are_wrong_in_every_entry_keeps_few_findings() {
     let mut report = None;
     let held = held(|| report = Some(criu_images::check::check(&checkpoint).unwrap()));
     let findings = report.unwrap().findings;
-    assert!(findings.len() < 200, "{}", findings.len());
+    // A few of each rule, of three million.
+    assert!(findings.len() < 500, "{}", findings.len());
     let more = findings
         .iter()
         .filter(|finding| finding.reason.ends_with(" more"));

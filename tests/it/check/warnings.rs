@@ -32,6 +32,15 @@ faults! {
             let end = entries[0]["vmas"][2]["end"].as_u64().unwrap();
             entries[0]["vmas"][2]["end"] = json!(end - 8);
         }) => "mm-9230.img", Some(0), "vmas[2].end", "is not the address of a page";
+    pages_between_two_addresses: "pattern", edit("pagemap-9230.img", |entries| {
+            let last = entries.last_mut().unwrap();
+            last["vaddr"] = json!(last["vaddr"].as_u64().unwrap() - 1);
+        }) => "pagemap-9230.img", Some(15), "vaddr", "is not the address of a page";
+    a_network_of_the_id_0: "full-ns", field("ids-1.img", "/0/net_ns_id", json!(0))
+        => "ids-1.img", Some(0), "net_ns_id", "it gets a new one, without devices";
+    limits_of_semaphores_that_are_not_all: "full-ns", edit("ipcns-var-11.img", |entries| {
+            entries[0]["sem_ctls"].as_array_mut().unwrap().pop();
+        }) => "ipcns-var-11.img", Some(0), "sem_ctls", "3 numbers of 4";
     pages_that_stand_twice: "pattern", doubled("pagemap-9230.img", 2)
         => "pagemap-9230.img", Some(3), "vaddr", "is before the end of an earlier entry";
     mounts_that_hang_on_each_other: "full-ns", field("mountpoints-14.img", "/3/parent_mnt_id", json!(79))

@@ -11,7 +11,7 @@ PATTERNS = [
     (r"Can't (?:set|setup|restore) .*limit.*Operation not permitted", "a limit above what this system permits"),
     (r"oom_score_adj.*Permission denied", "this system does not permit that OOM score"),
     (r"Can't set (?:up )?(?:sock|SO_).*Operation not permitted", "this system does not permit a socket option"),
-    (r'level=error msg="(?:invalid character|unexpected end of JSON)', "the engine can't read its own file, and does not start CRIU"),
+    (r'(?:level=error msg="|OCI runtime error: \S+ )(?:invalid character|unexpected end of JSON)', "the engine can't read its own file, and does not start CRIU"),
     (r"loginuid.*(?:Operation not permitted|Permission denied)", "this system does not permit another login user"),
 ]
 
