@@ -136,9 +136,7 @@ impl<'c> Checker<'c> {
         image: &str,
         warning: &Warning,
     ) {
-        let prefix = self.checkpoint.label("");
-        let file = warning.at.file.as_deref();
-        let name = file.and_then(|file| file.strip_prefix(prefix.as_str()));
+        let name = self.image_of(warning);
         let at = At {
             entry: warning.at.entry,
             field: warning.at.field.clone(),
@@ -146,19 +144,37 @@ impl<'c> Checker<'c> {
         self.found(
             severity,
             rule,
-            name.unwrap_or(image),
+            name.as_deref().unwrap_or(image),
             at,
             warning.message.clone(),
         );
     }
 
+    /// Returns the name of the image of this checkpoint that a warning of a reader is about.
+    pub(super) fn image_of(&self, warning: &Warning) -> Option<String> {
+        let file = warning.at.file.as_deref()?;
+        file.strip_prefix(&self.checkpoint.label(""))
+            .map(str::to_owned)
+    }
+
     /// Adds the error of a reader as a finding.
     pub(super) fn failed(&self, image: &str, error: &Error) {
+        self.failed_as(Severity::Error, "unreadable", image, error);
+    }
+
+    /// The same, of another severity and rule.
+    pub(super) fn failed_as(
+        &self,
+        severity: Severity,
+        rule: &'static str,
+        image: &str,
+        error: &Error,
+    ) {
         let warning = Warning {
             at: error.location().clone(),
             message: error.kind().to_string(),
         };
-        self.noted(Severity::Error, "unreadable", image, &warning);
+        self.noted(severity, rule, image, &warning);
     }
 
     /// Hands over the entries of an image with their indexes; false if there is none. The place where

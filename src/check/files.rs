@@ -83,6 +83,14 @@ impl Place {
     pub(super) fn field(&self, name: &str) -> (u64, String) {
         (self.entry, format!("{}{name}", self.prefix))
     }
+
+    /// What is wrong with an image that is missing, and that this refers to.
+    pub(super) fn missing(&self) -> String {
+        format!(
+            "missing: entry {} of {} refers to it",
+            self.entry, self.image
+        )
+    }
 }
 
 /// A reference of an open file, or the number that others refer to it by.

@@ -83,15 +83,13 @@ impl Image<'_> {
                     let severity = match (kind, part) {
                         // An image too large to be read here may be sound.
                         (ErrorKind::Limit(_), _) => Severity::Warning,
-                        (_, Part::Read) => Severity::Error,
                         // CRIU crashes on a length that is negative to it (`bfd.c`).
                         (ErrorKind::EntryTooLong { length, .. }, Part::Lenient)
                             if *length > i32::MAX as u64 =>
                         {
                             Severity::Error
                         }
-                        (_, Part::Lenient) => Severity::Warning,
-                        (_, Part::Unread) => Severity::Note,
+                        (_, part) => part.severity(),
                     };
                     let at = error.location();
                     let reason = match at.offset {
@@ -170,11 +168,7 @@ impl Image<'_> {
             let Some(entry) = reader.read_entry().map_err(|error| (error, part))? else {
                 break;
             };
-            let severity = match part {
-                Part::Read => Severity::Error,
-                Part::Lenient => Severity::Warning,
-                Part::Unread => Severity::Note,
-            };
+            let severity = part.severity();
             // Statistics are for people: restore does not read them, and old CRIUs wrote fewer.
             if kind.family != Family::Service {
                 for field in entry.missing_fields().into_iter().take(WARNINGS) {
@@ -255,6 +249,17 @@ enum Part {
     Lenient,
     /// It does not read this part.
     Unread,
+}
+
+impl Part {
+    /// How bad it is that something in this part can't be read.
+    fn severity(self) -> Severity {
+        match self {
+            Part::Read => Severity::Error,
+            Part::Lenient => Severity::Warning,
+            Part::Unread => Severity::Note,
+        }
+    }
 }
 
 /// Kinds whose damaged entries restore takes for their end: `seccomp.c`, `apparmor.c` and `mount.c`

@@ -10,6 +10,7 @@ use super::inventory::Inventory;
 use super::pages::{self, PagesImages};
 use super::tasks::Tasks;
 use super::{Severity, ipc, layout, vmas};
+use crate::error::Error;
 use crate::memory::{AddressSpace, Held, Memories, Pagemap};
 
 pub(super) fn check(
@@ -131,25 +132,26 @@ fn parents(checker: &Checker<'_>) {
         match at.parent() {
             Ok(Some(parent)) => at = parent,
             Ok(None) => return,
-            // In an archive of an engine, the parent is in another.
-            Err(error) if error.hint().is_some() && checker.checkpoint.is_archive() => return,
+            Err(error) if is_elsewhere(checker, &error) => return,
             Err(error) => return checker.failed("parent", &error),
         }
     }
 }
 
+/// Returns true if a parent is missing because it is in another archive: of a dump after a pre-dump, an
+/// engine such as Podman makes two.
+fn is_elsewhere(checker: &Checker<'_>, error: &Error) -> bool {
+    error.hint().is_some() && checker.checkpoint.is_archive()
+}
+
 /// Pages that no parent has.
 fn lost(checker: &Checker<'_>, name: &str, memory: &crate::memory::Memory) {
-    // An archive of a dump after a pre-dump, as Podman makes it, has the pre-dump in another.
-    let elsewhere = matches!(checker.checkpoint.parent(), Err(error) if error.hint().is_some());
-    let (severity, rule) = match elsewhere && checker.checkpoint.is_archive() {
-        true => (Severity::Warning, "parent-elsewhere"),
-        false => (Severity::Error, "missing-parent"),
+    let (severity, rule) = match checker.checkpoint.parent() {
+        Err(error) if is_elsewhere(checker, &error) => (Severity::Warning, "parent-elsewhere"),
+        _ => (Severity::Error, "missing-parent"),
     };
-    let prefix = checker.checkpoint.label("");
     for warning in memory.warnings() {
-        let image = warning.at.file.as_deref();
-        let image = image.and_then(|image| image.strip_prefix(prefix.as_str()));
+        let image = checker.image_of(&warning);
         // Pages images of this dump have findings of their own.
         if image.is_some_and(|image| image.starts_with("pages-")) {
             continue;
@@ -183,9 +185,7 @@ fn memfds(
         inodes.insert(id, (entry, shmid));
     });
     if let (false, Some(first)) = (found, references.first()) {
-        let (of, entry) = (first.place.image, first.place.entry);
-        let what = format!("missing: entry {entry} of {of} refers to it");
-        checker.error("missing-memfd", IMAGE, (), what);
+        checker.error("missing-memfd", IMAGE, (), first.place.missing());
         return;
     }
     let mut needed: BTreeMap<u64, u64> = BTreeMap::new();

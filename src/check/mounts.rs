@@ -40,6 +40,13 @@ struct Mount {
     is_of_plugin: bool,
 }
 
+impl Mount {
+    /// Returns true if restore does not make it: it is the root of a namespace, external, or a plugin's.
+    fn is_from_outside(&self, place: usize, roots: &HashSet<usize>) -> bool {
+        roots.contains(&place) || self.is_external || self.is_of_plugin
+    }
+}
+
 pub(super) fn check(checker: &Checker<'_>, tasks: &Tasks, files: &Files) {
     let ids: BTreeSet<u32> = tasks
         .living
@@ -80,8 +87,9 @@ pub(super) fn check(checker: &Checker<'_>, tasks: &Tasks, files: &Files) {
     };
     let roots = look.trees();
     look.siblings();
-    look.sharing(&roots);
-    look.file_systems(&roots);
+    let outside = look.devices_from_outside(&roots);
+    look.sharing(&outside);
+    look.file_systems(&roots, &outside);
     if is_complete {
         look.files(files);
     }
@@ -263,11 +271,10 @@ impl Look<'_, '_> {
     }
 
     /// Flags that mounts have, and the groups that they follow.
-    fn sharing(&self, roots: &HashSet<usize>) {
+    fn sharing(&self, outside: &HashSet<u64>) {
         /// `MS_NOUSER`, which the kernel keeps for itself: `mount` refuses it.
         const OWN: u64 = 1 << 31;
         let shared: HashSet<u64> = self.mounts.iter().map(|mount| mount.shared).collect();
-        let outside: HashSet<u64> = self.devices_from_outside(roots);
         for mount in self.mounts {
             if mount.flags & OWN != 0 && !mount.is_external {
                 let what = format!("0x{:x} has a flag that no mount has", mount.flags);
@@ -288,16 +295,13 @@ impl Look<'_, '_> {
     fn devices_from_outside(&self, roots: &HashSet<usize>) -> HashSet<u64> {
         let mounts = self.mounts.iter().enumerate();
         mounts
-            .filter(|(place, mount)| {
-                roots.contains(place) || mount.is_external || mount.is_of_plugin
-            })
+            .filter(|(place, mount)| mount.is_from_outside(*place, roots))
             .map(|(_, mount)| mount.device)
             .collect()
     }
 
     /// A file system is mounted anew, or is a bind mount of one that is.
-    fn file_systems(&self, roots: &HashSet<usize>) {
-        let outside = self.devices_from_outside(roots);
+    fn file_systems(&self, roots: &HashSet<usize>, outside: &HashSet<u64>) {
         let mut by_device: HashMap<u64, Vec<usize>> = HashMap::new();
         for (place, mount) in self.mounts.iter().enumerate() {
             by_device.entry(mount.device).or_default().push(place);
@@ -338,9 +342,6 @@ impl Look<'_, '_> {
         /// Of these kinds, mounts of one file system may have other options.
         const CGROUPS: [u64; 2] = [12, 23];
         let at = |place: &usize| Some((*place, self.mounts.get(*place)?));
-        let is_outside = |(place, mount): (usize, &Mount)| {
-            roots.contains(&place) || mount.is_external || mount.is_of_plugin
-        };
         let is_same = |a: &Mount, b: &Mount| {
             let options = CGROUPS.contains(&a.kind) || a.kind == AUTO || a.options == b.options;
             options && (a.is_external || a.source == b.source && a.kind == b.kind)
@@ -348,11 +349,11 @@ impl Look<'_, '_> {
         let origins: Vec<&Mount> = places
             .iter()
             .filter_map(at)
-            .filter(|(place, mount)| mount.root == b"/" || is_outside((*place, mount)))
+            .filter(|(place, mount)| mount.root == b"/" || mount.is_from_outside(*place, roots))
             .map(|(_, mount)| mount)
             .collect();
         for (place, mount) in places.iter().filter_map(at) {
-            let is_bind = mount.root != b"/" && !is_outside((place, mount));
+            let is_bind = mount.root != b"/" && !mount.is_from_outside(place, roots);
             if is_bind && !origins.is_empty() && !origins.iter().any(|of| is_same(of, mount)) {
                 let what = "no mount that it could be a bind mount of has its source and options";
                 self.error(mount, "source", what);

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashSet};
 use super::checker::Checker;
 use super::tasks::Task;
 use super::{Severity, vmas};
-use crate::error::Warning;
 use crate::memory::{Area, Held, Pagemap, status};
 
 /// A pagemap, and whether all of it is understood.
@@ -25,11 +24,7 @@ pub(super) fn read(checker: &Checker<'_>, name: &str) -> Option<Read> {
                 checker.error("no-entry", name, (), what);
             }
             if let Some(error) = &unknown {
-                let warning = Warning {
-                    at: error.location().clone(),
-                    message: error.kind().to_string(),
-                };
-                checker.noted(Severity::Warning, "unknown-pages", name, &warning);
+                checker.failed_as(Severity::Warning, "unknown-pages", name, error);
             }
             Some(Read {
                 pagemap,

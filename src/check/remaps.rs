@@ -31,9 +31,10 @@ pub(super) fn check(checker: &Checker<'_>, files: &Files, tasks: &Tasks) {
             Some("LINKED") => linked(checker, files, entry, to),
             None | Some("GHOST") => {
                 let ghost = format!("ghost-file-{:x}.img", to & !MARK);
-                let file = files.regular.get(&file).copied().unwrap_or_default();
                 // What nobody opens is not compared to the file.
-                let file = file.filter(files.is_used(record.word("orig_id").unwrap_or(0)));
+                let file = files
+                    .is_used(file)
+                    .then(|| files.regular.get(&file).copied().unwrap_or_default());
                 if ghosts.insert(ghost.clone()) || file.is_some() {
                     self::ghost(checker, &ghost, entry, file);
                 }
@@ -60,13 +61,6 @@ pub(super) fn check(checker: &Checker<'_>, files: &Files, tasks: &Tasks) {
             let what = format!("no entry of {IMAGE} refers to it");
             checker.note("stranger", name, (), what);
         }
-    }
-}
-
-impl Regular {
-    /// Returns the file if it is used.
-    fn filter(self, is_used: bool) -> Option<Regular> {
-        is_used.then_some(self)
     }
 }
 

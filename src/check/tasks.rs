@@ -183,11 +183,11 @@ impl Look<'_, '_> {
             let image = format!("core-{tid}.img");
             let what = format!("the registers of thread {tid}");
             if self.needed("missing-core", &image, &what)
-                && let Some(core) = checker.first(&image, &[])
+                && let Some(entry) = checker.first(&image, &[])
             {
-                let record = core.record();
+                let record = entry.record();
                 threads::of_thread(checker, record, &image, &machine);
-                self.thread(record, &image, true);
+                self.thread(record, &image, Some(core));
             }
         }
         self.shared(core, &machine);
@@ -198,7 +198,7 @@ impl Look<'_, '_> {
         let (checker, pid) = (self.checker, self.member.pid);
         threads::registers(checker, core, image, machine);
         threads::core(checker, core, image);
-        self.thread(core, image, false);
+        self.thread(core, image, None);
         handlers(checker, tc, image, pid);
         timers::check(checker, tc, image, self.member);
         notify::signals(checker, tc, "tc.signals_s", image);
@@ -219,28 +219,24 @@ impl Look<'_, '_> {
         }
     }
 
-    /// Checks the part of a core image that every thread has.
-    fn thread(&mut self, core: Record<'_>, image: &str, is_thread: bool) {
+    /// Checks the part of a core image that every thread has; `leader` is the core of the task, of its other
+    /// threads.
+    fn thread(&mut self, core: Record<'_>, image: &str, leader: Option<Record<'_>>) {
         let Some(own) = core.record("thread_core") else {
             return;
         };
+        let is_thread = leader.is_some();
         let old = core.record("tc").filter(|_| !is_thread);
         self.filters.add(own, old, image);
         if let Some(record) = own.record("creds") {
             creds::check(self.checker, record, image);
-        } else if is_thread {
-            let leader = self
-                .checker
-                .first(&format!("core-{}.img", self.member.pid), &[]);
-            let has_creds = leader.is_some_and(|leader| {
-                let own = leader.record().record("thread_core");
-                own.is_some_and(|own| own.record("creds").is_some())
-            });
-            if has_creds {
-                let what = "missing: the credentials of a thread";
-                self.checker
-                    .error("missing-creds", image, (0, "thread_core.creds"), what);
-            }
+        } else if leader
+            .and_then(|core| core.record("thread_core")?.record("creds"))
+            .is_some()
+        {
+            let what = "missing: the credentials of a thread";
+            self.checker
+                .error("missing-creds", image, (0, "thread_core.creds"), what);
         }
         let of_task = old.and_then(|tc| tc.word("cg_set"));
         let (set, field) = match own.word("cg_set") {

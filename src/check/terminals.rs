@@ -38,9 +38,7 @@ pub(super) fn check(checker: &Checker<'_>, files: &Files, tables: &Tables, membe
     });
     let references = files.of("TTY", "tty_info_id");
     if let (false, Some(first)) = (found, references.first()) {
-        let (of, entry) = (first.place.image, first.place.entry);
-        let what = format!("missing: entry {entry} of {of} refers to it");
-        checker.error("missing-terminal", INFO, (), what);
+        checker.error("missing-terminal", INFO, (), first.place.missing());
         return;
     }
     let mut open: HashSet<u64> = HashSet::new();

@@ -47,14 +47,6 @@ pub enum Meaning {
     Mount,
 }
 
-impl Meaning {
-    /// Returns true if people read it as an octal number.
-    #[must_use]
-    pub fn is_octal(self) -> bool {
-        matches!(self, Meaning::Mode | Meaning::Permissions | Meaning::Umask)
-    }
-}
-
 /// The meanings of fields, by `message.field`, and of messages.
 #[derive(Debug)]
 pub struct FieldMeanings(HashMap<String, Meaning>);
@@ -85,6 +77,16 @@ impl FieldMeanings {
     #[must_use]
     pub fn of_field(&self, message: &str, field: &str) -> Option<Meaning> {
         self.0.get(&format!("{message}.{field}")).copied()
+    }
+
+    /// Returns true if people read a field as an octal number.
+    #[must_use]
+    pub fn is_octal(&self, message: &str, field: &str) -> bool {
+        let meaning = self.of_field(message, field);
+        matches!(
+            meaning,
+            Some(Meaning::Mode | Meaning::Permissions | Meaning::Umask)
+        )
     }
 
     /// Returns the meaning of a message as a whole.

@@ -3,7 +3,7 @@
 use prost_reflect::{DynamicMessage, Value};
 
 use super::path::{Select, Step};
-use crate::descriptor::{FieldMeanings, Meaning};
+use crate::descriptor::FieldMeanings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::{json_value, read_text};
 use crate::message::present;
@@ -158,7 +158,7 @@ impl<'a> Walker<'a> {
         let after = self.json(field, present(message, field))?;
         if before != after {
             self.changed.push(Changed {
-                octal: is_octal(shape, field)?,
+                octal: FieldMeanings::bundled()?.is_octal(shape.desc.name(), &field.name),
                 ..Changed::new(path, before, after)
             });
         }
@@ -321,12 +321,6 @@ impl<'a> Walker<'a> {
             other => other,
         })
     }
-}
-
-/// Returns true if people read a field as an octal number.
-fn is_octal(shape: &Shape, field: &Field) -> Result<bool> {
-    let meaning = FieldMeanings::bundled()?.of_field(shape.desc.name(), &field.name);
-    Ok(meaning.is_some_and(Meaning::is_octal))
 }
 
 /// Whether the field at a path has this value.

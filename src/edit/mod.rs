@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 pub use change::{Action, Changed};
 pub use path::Path;
 pub use plausible::Implausible;
-pub(crate) use plausible::Plausible;
+pub(crate) use plausible::longest_path;
 pub(crate) use reach::{meaning, reach};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -20,6 +20,7 @@ use crate::limits::WARNINGS;
 use crate::schema::Schema;
 use change::{Walker, matches};
 use path::Select;
+use plausible::Plausible;
 
 /// A change of what a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,15 +113,8 @@ pub fn apply(
     let mut changed = Vec::new();
     let mut reached = vec![0u64; edits.len()];
     let mut index = 0;
-    let types = [
-        reader.layout().head.clone(),
-        Some(reader.layout().entry.clone()),
-    ];
-    let plausible = types
-        .iter()
-        .flatten()
-        .map(|ty| Ok((ty, Plausible::new(ty)?)));
-    let plausible = plausible.collect::<Result<Vec<_>>>()?;
+    let layout = reader.layout().clone();
+    let plausible = Plausible::of(&layout)?;
     while let Some(mut entry) = reader.read_entry()? {
         let mut gone = false;
         let mut before = None;
@@ -159,7 +153,7 @@ pub fn apply(
             }
         }
         if let Some(before) = before.filter(|_| !gone)
-            && let Some((_, plausible)) = plausible.iter().find(|(ty, _)| **ty == entry.ty)
+            && let Some(plausible) = plausible.iter().find(|plausible| plausible.is_for(&entry))
         {
             let known = plausible.implausible(&before);
             let mut now = plausible.implausible(&entry.message).into_iter();
@@ -190,17 +184,12 @@ pub fn implausible(schema: &Schema, input: impl Read) -> Result<Vec<(u64, Implau
     let mut found = Vec::new();
     let mut index = 0;
     let layout = reader.layout().clone();
-    let (head, entries) = (
-        layout.head.as_ref().map(Plausible::new).transpose()?,
-        Plausible::new(&layout.entry)?,
-    );
+    let plausible = Plausible::of(&layout)?;
     while let Some(entry) = reader.read_entry()? {
-        let plausible = match &head {
-            Some(head) if index == 0 => head,
-            _ => &entries,
-        };
-        let wrong = plausible.implausible(&entry.message).into_iter();
-        found.extend(wrong.take(WARNINGS).map(|wrong| (index, wrong)));
+        if let Some(plausible) = plausible.iter().find(|plausible| plausible.is_for(&entry)) {
+            let wrong = plausible.implausible(&entry.message).into_iter();
+            found.extend(wrong.take(WARNINGS).map(|wrong| (index, wrong)));
+        }
         if found.len() >= WARNINGS {
             break;
         }

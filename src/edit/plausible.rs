@@ -5,8 +5,9 @@ use prost_reflect::{DynamicMessage, Value};
 use super::reach::{meaning, reach};
 use crate::descriptor::{FieldMeanings, Meaning};
 use crate::error::Result;
+use crate::image::Entry;
 use crate::message::present;
-use crate::schema::{Field, MessageType, Shape, Types};
+use crate::schema::{Field, Layout, MessageType, Shape, Types};
 
 /// A value that cannot be right: the path of its field in the entry, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,13 +39,20 @@ pub(crate) struct Plausible<'a> {
 }
 
 impl<'a> Plausible<'a> {
-    pub(crate) fn new(ty: &'a MessageType) -> Result<Self> {
+    /// One for each type of the entries of an image.
+    pub(crate) fn of(layout: &'a Layout) -> Result<Vec<Self>> {
         let meanings = FieldMeanings::bundled()?;
-        Ok(Plausible {
+        let types = layout.head.iter().chain([&layout.entry]);
+        let all = types.map(|ty| Plausible {
             reaches: reach(meanings, &ty.types, &BOUNDED),
             ty,
             meanings,
-        })
+        });
+        Ok(all.collect())
+    }
+
+    pub(crate) fn is_for(&self, entry: &Entry) -> bool {
+        *self.ty == entry.ty
     }
 
     /// Returns the values of a message that cannot be right.
@@ -105,6 +113,13 @@ impl<'a> Plausible<'a> {
     }
 }
 
+/// Returns how many bytes Linux takes for the path in a field: `sun_path` of a unix socket, or `PATH_MAX`.
+pub(crate) fn longest_path(field: &Field) -> usize {
+    const SOCKET: usize = 108;
+    const PATH: usize = 4096;
+    if field.hints.unix_name { SOCKET } else { PATH }
+}
+
 /// Why a value cannot be right.
 fn wrong(
     meaning: Meaning,
@@ -119,11 +134,9 @@ fn wrong(
     const PERMISSIONS: u64 = 0o7777;
     const UMASK: u64 = 0o777;
     const PORT: u64 = 0xffff;
-    /// `TASK_COMM_LEN` and `__NEW_UTS_LEN` of Linux without the zero at the end; `sun_path`; `PATH_MAX`.
+    /// `TASK_COMM_LEN` and `__NEW_UTS_LEN` of Linux without the zero at the end.
     const COMM: usize = 15;
     const HOSTNAME: usize = 64;
-    const SOCKET: usize = 108;
-    const PATH: usize = 4096;
     let number = match value {
         Value::U32(number) => Some(u64::from(*number)),
         Value::I32(number) => u64::try_from(*number).ok(),
@@ -157,8 +170,8 @@ fn wrong(
             .map(|port| format!("{port} is not a port: the largest is {PORT}")),
         Meaning::Comm => longer(COMM, "a command name"),
         Meaning::Hostname => longer(HOSTNAME, "a host name"),
-        Meaning::Path if field.hints.unix_name => longer(SOCKET, "the name of a socket"),
-        Meaning::Path => longer(PATH, "a path"),
+        Meaning::Path if field.hints.unix_name => longer(longest_path(field), "the name of a socket"),
+        Meaning::Path => longer(longest_path(field), "a path"),
         Meaning::Address => address(value, shape, message),
         _ => None,
     }

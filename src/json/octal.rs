@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::descriptor::{FieldMeanings, Meaning};
+use crate::descriptor::FieldMeanings;
 use crate::error::Result;
 use crate::schema::{Field, MessageType, Shape, Types};
 
@@ -52,12 +52,9 @@ impl<'a> Show<'a> {
     fn inside(&self, shape: &Shape, field: &Field) -> At<'a> {
         match field.kind.message() {
             Some(index) => At::Message(self.types.shape(index)),
-            None => {
-                let meaning = self.meanings.of_field(shape.desc.name(), &field.name);
-                At::Plain {
-                    is_octal: meaning.is_some_and(Meaning::is_octal),
-                }
-            }
+            None => At::Plain {
+                is_octal: self.meanings.is_octal(shape.desc.name(), &field.name),
+            },
         }
     }
 

@@ -78,13 +78,8 @@ impl Mounts {
 
     /// Returns the device of a mount.
     pub(super) fn device_of(&self, id: u64) -> Option<u64> {
-        self.mount(id).map(|(_, mount)| mount.device)
-    }
-
-    /// Returns a mount with the number of its namespace.
-    fn mount(&self, id: u64) -> Option<(usize, &Mount)> {
         let (namespace, place) = *self.places.get(&id)?;
-        Some((namespace, self.namespaces.get(namespace)?.get(place)?))
+        Some(self.namespaces.get(namespace)?.get(place)?.device)
     }
 
     /// Returns how paths change in each namespace.
@@ -120,12 +115,15 @@ impl Mounts {
         translations: &[Translation],
         paths: Paths<'_>,
     ) -> Result<Option<Renamed>> {
-        let Some((namespace, own)) = self.mount(mount) else {
+        let Some((namespace, place)) = self.places.get(&mount).copied() else {
             return Ok(None);
         };
         let (Some(mounts), Some(translation)) =
             (self.namespaces.get(namespace), translations.get(namespace))
         else {
+            return Ok(None);
+        };
+        let Some(own) = mounts.get(place) else {
             return Ok(None);
         };
         if !is_below(path, &own.mountpoint) {
@@ -135,13 +133,9 @@ impl Mounts {
         let Some((number, new)) = translation.apply(mounts, own.device, &file, paths)? else {
             return Ok(None);
         };
-        let place = self
-            .places
-            .get(&mount)
-            .map_or(0, |(_, place)| *place as u64);
         let root = translation
             .roots
-            .get(&place)
+            .get(&(place as u64))
             .map_or(&own.root, |(_, root)| root);
         if !is_below(&new, root) {
             return Ok(None);

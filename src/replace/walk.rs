@@ -4,7 +4,7 @@ use prost_reflect::{DynamicMessage, Value};
 
 use super::{Replacement, Replacer};
 use crate::descriptor::Meaning;
-use crate::edit::{Changed, meaning};
+use crate::edit::{Changed, longest_path, meaning};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::json_value;
 use crate::message::present;
@@ -207,26 +207,20 @@ impl Walk<'_> {
     /// be.
     fn value(&mut self, value: &Value, meaning: Meaning) -> Option<Value> {
         let replacer = &mut *self.replacer;
-        if meaning == Meaning::MountOptions {
-            let mut new = None;
-            let about = replacer.replacements.iter().zip(&mut replacer.found);
-            for (replacement, found) in about.filter(|(r, _)| r.is_about(meaning)) {
-                let value = new.as_ref().unwrap_or(value);
-                if let Some(next) = replaced(replacement, value, meaning) {
-                    *found += 1;
-                    new = Some(next);
-                }
-            }
-            if new.is_some() {
-                return new;
-            }
-        }
+        let mut new = None;
         let about = replacer.replacements.iter().zip(&mut replacer.found);
         for (replacement, found) in about.filter(|(r, _)| r.is_about(meaning)) {
-            if let Some(new) = replaced(replacement, value, meaning) {
+            let value = new.as_ref().unwrap_or(value);
+            if let Some(next) = replaced(replacement, value, meaning) {
                 *found += 1;
-                return Some(new);
+                new = Some(next);
+                if meaning != Meaning::MountOptions {
+                    break;
+                }
             }
+        }
+        if new.is_some() {
+            return new;
         }
         let about = replacer.replacements.iter().zip(&mut replacer.done);
         for (replacement, done) in about.filter(|(r, _)| r.is_about(meaning)) {
@@ -289,11 +283,7 @@ fn replaced(replacement: &Replacement, value: &Value, meaning: Meaning) -> Optio
 
 /// A path has no more bytes than Linux takes.
 fn check_length(field: &Field, value: &Value) -> Result<()> {
-    /// `sun_path`, the name of a unix socket.
-    const SOCKET: usize = 108;
-    /// `PATH_MAX`.
-    const PATH: usize = 4096;
-    let most = if field.hints.unix_name { SOCKET } else { PATH };
+    let most = longest_path(field);
     match value {
         Value::Bytes(bytes) if bytes.len() > most => {
             let what = format!("it would have {} bytes, more than {most}", bytes.len());
